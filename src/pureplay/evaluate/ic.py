@@ -1,0 +1,58 @@
+"""Forward returns and plain rank IC."""
+
+import numpy as np
+import polars as pl
+
+from pureplay.dataset import Dataset
+from pureplay.evaluate.inputs import forward_input, score_input
+from pureplay.evaluate.records import ICSummary
+from pureplay.evaluate.summary import Timing, summarise
+from pureplay.frames import AnyFrame
+from pureplay.market import load_market
+from pureplay.panel import to_frame
+from pureplay.sessions import Calendar
+from pureplay.stats.crosssection import rank_correlation
+from pureplay.stats.lookahead import compound_forward
+from pureplay.stats.orthogonal import FEW_NAMES, NO_NAMES, OK
+
+__all__ = ["forward_returns", "rank_ic"]
+
+
+def forward_returns(
+    bars: AnyFrame | Dataset, *, sessions: int = 20, delay: int = 1, same_close: bool = False, calendar: Calendar = "bars"
+) -> pl.DataFrame:
+    """Return from the close of t + delay to the close of t + delay + sessions, filed under t.
+
+    bars: a bars table of any kind (date, asset, ret, total_cap), or a dataset, whose own calendar then counts.
+    Columns: date, asset, forward_return (decimal), sessions, delay. One row for every stock that trades at entry and whose window lies
+    inside the data. After entry a missing day counts 0; a delisted stock keeps its last price and sits in cash. delay=0 must be
+    asked for with same_close=True. Raises SettingError and TableError.
+    """
+    data = bars if isinstance(bars, Dataset) else Dataset.from_frames({"bars": bars}, calendar=calendar)
+    market = load_market(data)
+    made = compound_forward(market.returns, market.traded, sessions=sessions, delay=delay, same_close=same_close)
+    frame = to_frame(market.axes, {"forward_return": made}, np.isfinite(made))
+    return frame.with_columns(sessions=pl.lit(sessions, dtype=pl.Int32), delay=pl.lit(delay, dtype=pl.Int32))
+
+
+def rank_ic(
+    signal: AnyFrame,
+    forward_returns: AnyFrame,
+    *,
+    column: str | None = None,
+    timing: Timing | None = None,
+    min_names: int = 30,
+    calendar: Calendar = "bars",
+) -> ICSummary:
+    """Spearman IC of a score by date, and its ICIR over all rebalance offsets; arguments as `orthogonal_icir`.
+
+    Raises InsufficientDataError where no date has `min_names` names with a score and a forward return.
+    """
+    future = forward_input(forward_returns, calendar)
+    score = score_input(signal, future, column)
+    correlation, names = rank_correlation(score.values, future.orders.values[0])
+    enough = np.isfinite(correlation) & (names >= min_names)
+    reason = np.where(enough, OK, np.where(names == 0, NO_NAMES, FEW_NAMES))
+    return summarise(
+        score.name, future.axes.sessions, np.where(enough, correlation, np.nan), names, reason, horizon=future.sessions, timing=timing or Timing()
+    )

@@ -1,0 +1,141 @@
+"""Frames of the user as blocks on common axes: forward returns, scores, base factors, industries, universe."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from pureplay.errors import SettingError, TableError
+from pureplay.frames import AnyFrame, conform, to_polars
+from pureplay.panel import Axes, BoolArray, FloatArray, IndexArray, label_block
+from pureplay.sessions import Calendar, sessions_between
+from pureplay.stats.orthogonal import Orders, forward_orders
+
+__all__ = ["ForwardReturns", "Scores", "base_block", "forward_input", "group_block", "member_block", "score_input"]
+
+_PARTS = ("biz_mom_z", "biz_resvol_z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardReturns:
+    """Forward returns of one horizon, sorted once."""
+
+    axes: Axes
+    orders: Orders
+    sessions: int
+    delay: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """A score as a block, with the z-scored parts that its frame carries."""
+
+    name: str
+    axes: Axes
+    values: FloatArray
+    parts: tuple[FloatArray, ...]
+    notes: tuple[str, ...]
+
+
+def forward_input(frame: AnyFrame, calendar: Calendar) -> ForwardReturns:
+    """Block of a forward-return frame: date, asset, forward_return and, if present, sessions and delay (default 20 and 1)."""
+    table = _keyed(frame, "forward_returns")
+    if "forward_return" not in table.columns:
+        raise TableError(f"forward_returns lacks the column forward_return; it has {', '.join(table.columns)}: rename it")
+    axes = _axes(table, calendar)
+    values = axes.blocks(table, ["forward_return"])["forward_return"]
+    return ForwardReturns(axes=axes, orders=forward_orders(values[None]), sessions=_constant(table, "sessions", 20), delay=_constant(table, "delay", 1))
+
+
+def score_input(frame: AnyFrame, future: ForwardReturns | None, column: str | None, *, calendar: Calendar = "bars") -> Scores:
+    """Block of a score frame on the axes of the forward returns, or on its own; rows outside the axes are counted in notes."""
+    table = _keyed(frame, "signal")
+    chosen = column or _only_score(table)
+    if chosen not in table.columns:
+        raise TableError(f"the signal has no column {chosen!r}; it has {', '.join(table.columns)}: name another with column=")
+    axes = _axes(table, calendar) if future is None else future.axes
+    parts = [name for name in _PARTS if name in table.columns and name != chosen]
+    blocks = axes.blocks(table, [chosen, *parts])
+    outside = int((axes.locate(table) < 0).sum())
+    notes = (f"{outside} of {table.height} scores lie on dates or stocks without forward returns",) if outside else ()
+    return Scores(name=chosen, axes=axes, values=blocks[chosen], parts=tuple(blocks[name] for name in parts), notes=notes)
+
+
+def base_block(frame: AnyFrame | None, axes: Axes) -> tuple[FloatArray, tuple[str, ...]]:
+    """Factor panel as (sessions, columns, assets), with the names of its columns; no columns for None."""
+    if frame is None:
+        return np.empty((axes.shape[0], 0, axes.shape[1])), ()
+    table = _keyed(frame, "factors")
+    names = tuple(name for name in table.columns if name not in ("date", "asset"))
+    cells = axes.locate(table)
+    inside = cells >= 0
+    if not inside.any():
+        raise TableError("base_factors share no date and stock with the forward returns: check codes and dates")
+    block = np.full((axes.shape[0], len(names), axes.shape[1]), np.nan)
+    row, asset = np.divmod(cells[inside], axes.shape[1])
+    for position, name in enumerate(names):
+        block[row, position, asset] = table[name].cast(pl.Float64).to_numpy()[inside]
+    return block, names
+
+
+def group_block(frame: AnyFrame | None, axes: Axes) -> IndexArray | None:
+    """Industry number of the day from intervals asset, start_date, end_date (first day after), code; None for None."""
+    if frame is None:
+        return None
+    table = to_polars(frame, "industries")
+    if "scheme" in table.columns and table["scheme"].n_unique() > 1:
+        raise SettingError(f"industries hold the schemes {', '.join(table['scheme'].unique().sort())}: pass the rows of one of them")
+    absent = [name for name in ("asset", "start_date", "code") if name not in table.columns]
+    if absent:
+        raise TableError(f"industries lack {', '.join(absent)}; they have {', '.join(table.columns)}")
+    return label_block(axes, table, table["code"].rank("dense").cast(pl.Int64) - 1, last_day_counts=False)
+
+
+def member_block(frame: AnyFrame | None, axes: Axes) -> BoolArray | None:
+    """Members of a universe from intervals asset, start_date, end_date (last day); None for None."""
+    if frame is None:
+        return None
+    table = to_polars(frame, "universe")
+    absent = [name for name in ("asset", "start_date") if name not in table.columns]
+    if absent:
+        raise TableError(f"universe lacks {', '.join(absent)}; it has {', '.join(table.columns)}")
+    return label_block(axes, table, pl.Series(np.zeros(table.height, dtype=np.int64)), last_day_counts=True) >= 0
+
+
+def _keyed(frame: AnyFrame, name: str) -> pl.DataFrame:
+    table = to_polars(frame, name)
+    dates = {each: table[each] for each in ("period_end", "publish_date", "eff_date") if each in table.columns}
+    conformed = conform("factors", table.drop(list(dates))).frame
+    repeats = (pl.col("date") == pl.col("date").shift(1)) & (pl.col("asset") == pl.col("asset").shift(1))
+    again = conformed.filter(repeats.fill_null(False))
+    if again.height:
+        first = again.row(0, named=True)
+        raise TableError(
+            f"{name} has {again.height} repeated keys, such as {first['date']} {first['asset']}: keep one row a date and asset"
+        )
+    if conformed["date"].null_count() or conformed["asset"].null_count():
+        raise TableError(f"{name} has rows without date or asset: fill them or leave the rows out")
+    return conformed
+
+
+def _axes(table: pl.DataFrame, calendar: Calendar) -> Axes:
+    sessions = sessions_between(table["date"].unique().to_numpy(), calendar)
+    return Axes(sessions, tuple(table["asset"].unique().sort()))
+
+
+def _constant(table: pl.DataFrame, name: str, default: int) -> int:
+    if name not in table.columns:
+        return default
+    values = table[name].unique()
+    if values.len() != 1:
+        raise TableError(f"forward_returns hold several values of {name}: {values.sort().head(5).to_list()}: pass one horizon at a time")
+    return int(values[0])
+
+
+def _only_score(table: pl.DataFrame) -> str:
+    if "composite" in table.columns:
+        return "composite"
+    scores = [name for name in table.columns if name not in ("date", "asset")]
+    if len(scores) != 1:
+        raise SettingError(f"the signal has the columns {', '.join(scores) or 'none'}: name the score with column=")
+    return scores[0]

@@ -1,0 +1,190 @@
+"""Orthogonal ICIR: what a signal still predicts once the user's own factors are taken out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from pureplay.errors import SettingError
+from pureplay.evaluate.inputs import ForwardReturns, Scores, base_block, forward_input, group_block, member_block, score_input
+from pureplay.evaluate.records import ControlFigure, ICSummary, OrthogonalICIR
+from pureplay.evaluate.summary import Timing, summarise
+from pureplay.frames import AnyFrame
+from pureplay.panel import Axes, BoolArray, FloatArray, IndexArray, to_frame
+from pureplay.sessions import Calendar
+from pureplay.stats.inference import MeanTest, ewc_test
+from pureplay.stats.orthogonal import Orders, OrthogonalDays, orthogonal_days
+
+__all__ = ["Control", "Evaluator", "nested_t", "neutralise", "orthogonal_icir", "verdict"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A score without product information, on the evaluator's axes: the score itself and its z-scored parts for the nested test."""
+
+    score: FloatArray
+    parts: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluator:
+    """Everything a signal is judged against, as blocks on common axes, so that many signals share the work.
+
+    base: (sessions, columns, assets). groups: industry of the day, -1 = none, or None. eligible: universe, or None for all.
+    forward: forward returns with their order, one layer a horizon.
+    """
+
+    axes: Axes
+    base: FloatArray
+    base_names: tuple[str, ...]
+    forward: Orders
+    horizons: tuple[int, ...]
+    timing: Timing
+    groups: IndexArray | None = None
+    eligible: BoolArray | None = None
+    min_names: int = 30
+
+    def days(self, signal: FloatArray, *, extra: tuple[FloatArray, ...] = (), raw: bool = False, among: BoolArray | None = None) -> OrthogonalDays:
+        """Daily residual rank IC of a signal; raw = without base and groups; among = further restriction of the names."""
+        shape = self.axes.shape
+        base = np.empty((shape[0], 0, shape[1])) if raw else self.base
+        more = np.stack(extra, axis=1) if extra else None
+        eligible = among if self.eligible is None else self.eligible if among is None else self.eligible & among
+        return orthogonal_days(
+            signal, base, self.forward, extra=more, groups=None if raw else self.groups, eligible=eligible, min_names=self.min_names
+        )
+
+    def summary(self, name: str, made: OrthogonalDays, *, horizon: int = 0) -> ICSummary:
+        """Figures of daily results at a horizon, by its position."""
+        return summarise(
+            name, self.axes.sessions, made.ic[horizon], made.names[horizon], made.reason[horizon], horizon=self.horizons[horizon], timing=self.timing
+        )
+
+
+def verdict(evaluator: Evaluator, name: str, signal: FloatArray, controls: Mapping[str, Control], *, notes: tuple[str, ...] = ()) -> OrthogonalICIR:
+    """Judge a signal: raw, orthogonal, each control, paired differences on common names, and the nested test.
+
+    Raises EvaluationError where the base contains the signal, InsufficientDataError where no date is evaluable.
+    """
+    raw = evaluator.summary(f"{name}, raw", evaluator.days(signal, raw=True))
+    made = evaluator.days(signal)
+    orthogonal = evaluator.summary(f"{name}, orthogonal", made)
+    figures = tuple(_control_figure(evaluator, each, name, signal, control) for each, control in controls.items())
+    different = [control for figure, control in zip(figures, controls.values(), strict=True) if not figure.identical]
+    nested = None
+    if different:
+        parts = tuple(part for control in different for part in control.parts)
+        nested = evaluator.summary(f"{name}, beyond base and controls", evaluator.days(signal, extra=parts))
+    left = made.left[np.isfinite(made.left)]
+    return OrthogonalICIR(
+        raw=raw,
+        orthogonal=orthogonal,
+        base=evaluator.base_names,
+        variance_left=float(left.mean()) if left.size else float("nan"),
+        variance_left_range=(float(np.quantile(left, 0.05)), float(np.quantile(left, 0.95))) if left.size else (float("nan"), float("nan")),
+        dropped={column: int(count) for column, count in zip(evaluator.base_names, made.dropped.sum(axis=0), strict=True) if count},
+        controls=figures,
+        nested=nested,
+        notes=notes,
+    )
+
+
+def nested_t(evaluator: Evaluator, signal: FloatArray, controls: Mapping[str, Control]) -> float:
+    """EWC t of the signal's IC orthogonal to the base and to the parts of all controls."""
+    parts = tuple(part for control in controls.values() for part in control.parts)
+    return ewc_test(evaluator.days(signal, extra=parts).ic[0]).t
+
+
+def _control_figure(evaluator: Evaluator, name: str, signal_name: str, signal: FloatArray, control: Control) -> ControlFigure:
+    common = np.isfinite(signal) & np.isfinite(control.score)
+    identical = bool(common.any()) and bool((signal[common] == control.score[common]).all())
+    if identical:
+        paired = MeanTest(mean=0.0, se=float("nan"), t=float("nan"), p=float("nan"), df=0, n=int(common.any(axis=1).sum()))
+    else:
+        difference = evaluator.days(signal, among=common).ic[0] - evaluator.days(control.score, among=common).ic[0]
+        paired = ewc_test(difference)
+    return ControlFigure(
+        name=name,
+        raw=evaluator.summary(f"{name}, raw", evaluator.days(control.score, raw=True)),
+        orthogonal=evaluator.summary(f"{name}, orthogonal", evaluator.days(control.score)),
+        paired=paired,
+        identical=identical,
+    )
+
+
+def orthogonal_icir(
+    signal: AnyFrame,
+    forward_returns: AnyFrame,
+    base_factors: AnyFrame | None,
+    *,
+    industries: AnyFrame | None = None,
+    controls: Mapping[str, AnyFrame] | None = None,
+    universe: AnyFrame | None = None,
+    column: str | None = None,
+    timing: Timing | None = None,
+    min_names: int = 30,
+    calendar: Calendar = "bars",
+) -> OrthogonalICIR:
+    """Orthogonal ICIR of any score on any base: METHODS §5, S0's headline.
+
+    signal: date, asset and a score; `column` names it (default: "composite", else the only numeric column).
+    forward_returns: as `forward_returns` makes them (date, asset, forward_return and, if known, sessions and delay).
+    base_factors: date, asset and any numeric columns known at the close of date; None = an empty base, the raw IC.
+    industries: asset, start_date, end_date (first day after), code of one scheme, absorbed as dummies.
+    controls: name → frame date, asset, composite (or one score) and the parts biz_mom_z and biz_resvol_z where it has them.
+    universe: asset, start_date, end_date (last day): only names inside take part. timing: grid, split, null draws, seed.
+    min_names: fewest names a date; a date also needs twice as many names as regressors.
+
+    Per date: least squares of the signal on [1, base, industries] over names with everything finite - the fit never looks at which forward returns exist -
+    and the Spearman correlation of the residual with the forward return. Infinite and missing values keep a name out for the day. Raises TableError for
+    malformed frames, EvaluationError where the base contains the signal, InsufficientDataError where no date is evaluable.
+    """
+    future = forward_input(forward_returns, calendar)
+    score = score_input(signal, future, column)
+    evaluator = _evaluator(future, base_factors, industries, universe, timing or Timing(), min_names)
+    blocks = {name: _control(score_input(frame, future, None)) for name, frame in (controls or {}).items()}
+    return verdict(evaluator, score.name, score.values, blocks, notes=score.notes)
+
+
+def neutralise(
+    signal: AnyFrame,
+    base_factors: AnyFrame | None,
+    *,
+    industries: AnyFrame | None = None,
+    column: str | None = None,
+    calendar: Calendar = "bars",
+) -> pl.DataFrame:
+    """The score with the base taken out, date by date: date, asset, residual. For delivery; looks at no return.
+
+    Names with any factor missing on a date have no row. Its orthogonal ICIR on the same base equals that of the score itself.
+    """
+    score = score_input(signal, None, column, calendar=calendar)
+    shape = score.axes.shape
+    nothing = Orders(np.empty((0, *shape)), np.empty((0, *shape), dtype=np.int32), np.empty((0, shape[0]), dtype=np.int64))
+    base, _ = base_block(base_factors, score.axes)
+    made = orthogonal_days(score.values, base, nothing, groups=group_block(industries, score.axes), keep_residual=True)
+    if made.residual is None:
+        raise SettingError("no residual was kept")
+    return to_frame(score.axes, {"residual": made.residual}, np.isfinite(made.residual))
+
+
+def _evaluator(
+    future: ForwardReturns, base_factors: AnyFrame | None, industries: AnyFrame | None, universe: AnyFrame | None, timing: Timing, min_names: int
+) -> Evaluator:
+    base, names = base_block(base_factors, future.axes)
+    return Evaluator(
+        axes=future.axes,
+        base=base,
+        base_names=names,
+        forward=future.orders,
+        horizons=(future.sessions,),
+        timing=timing,
+        groups=group_block(industries, future.axes),
+        eligible=member_block(universe, future.axes),
+        min_names=min_names,
+    )
+
+
+def _control(score: Scores) -> Control:
+    return Control(score=score.values, parts=score.parts or (score.values,))

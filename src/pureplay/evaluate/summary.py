@@ -1,0 +1,144 @@
+"""From daily rank ICs to figures: all rebalance offsets, periods, tests and the null."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pureplay.errors import EvaluationError, InsufficientDataError
+from pureplay.evaluate.records import ICSummary, OffsetFigure, Period
+from pureplay.panel import FloatArray
+from pureplay.sessions import Sessions
+from pureplay.stats.inference import ewc_test, newey_west_t, offset_null
+from pureplay.stats.orthogonal import CONTAINED, FEW_NAMES, NO_NAMES
+
+__all__ = ["Timing", "summarise"]
+
+_REASONS: Final[Mapping[int, str]] = {
+    NO_NAMES: "without a name that has both a score and a forward return",
+    FEW_NAMES: "with too few names, or without variation",
+    CONTAINED: "on which the base contains the signal",
+}
+_FEWEST_ON_GRID: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How daily ICs become figures.
+
+    grid_sessions: sessions between rebalances, so the number of offsets. delay_sessions: from score to entry. split: last day of
+    the in-sample period; None = no split. null_draws: bootstrap draws, 0 = none. seed: of the bootstrap.
+    """
+
+    grid_sessions: int = 20
+    delay_sessions: int = 1
+    split: date | None = None
+    null_draws: int = 1000
+    seed: int = 0
+
+
+def summarise(
+    name: str, sessions: Sessions, ic: FloatArray, names: npt.NDArray[np.int64], reason: npt.NDArray[np.int64], *, horizon: int, timing: Timing
+) -> ICSummary:
+    """Figures of a daily IC series; raises where it has no value at all.
+
+    ic: by session, NaN where skipped for `reason`. The offset of a date is its ordinal in the market's calendar modulo the grid.
+    Raises EvaluationError where the base contains the signal on every date, InsufficientDataError where no date has an IC.
+    """
+    known = np.isfinite(ic)
+    skipped = {text: int((reason[~known] == code).sum()) for code, text in _REASONS.items() if (reason[~known] == code).any()}
+    if not known.any():
+        if (reason == CONTAINED).any():
+            raise EvaluationError(
+                f"{name}: the base contains the signal (nothing of its variance is left on any date), so an orthogonal IC does not exist: "
+                "leave the signal, or what it is made of, out of the base"
+            )
+        most = int(names.max()) if names.size else 0
+        raise InsufficientDataError(
+            f"{name}: not evaluable: no date out of {ic.size} has enough names with a score and a forward return "
+            f"(at most {most} on one date): loosen the settings of the signal, widen the data, or lower min_names"
+        )
+    offset = sessions.ordinals % timing.grid_sessions
+    offsets = _offsets(ic, offset)
+    icirs = np.array([each.icir for each in offsets if np.isfinite(each.icir)])
+    headline = float(icirs.mean()) if icirs.size else float("nan")
+    rng = np.random.default_rng(timing.seed)
+    null = None
+    if timing.null_draws and np.isfinite(headline):
+        null = offset_null(ic, offset, headline, mean_block=horizon + timing.grid_sessions, draws=timing.null_draws, rng=rng)
+    return ICSummary(
+        name=name,
+        horizon_sessions=horizon,
+        grid_sessions=timing.grid_sessions,
+        icir=headline,
+        icir_min=float(icirs.min()) if icirs.size else float("nan"),
+        icir_max=float(icirs.max()) if icirs.size else float("nan"),
+        n_positive=int((icirs > 0).sum()),
+        offsets=offsets,
+        mean=float(ic[known].mean()),
+        sd=float(ic[known].std(ddof=1)) if known.sum() > 1 else float("nan"),
+        n_dates=int(known.sum()),
+        test=ewc_test(ic),
+        newey_west_t=newey_west_t(ic, lags=horizon - 1),
+        skipped=skipped,
+        periods=_periods(sessions, ic, offset, horizon, timing),
+        null=null,
+        daily=pl.DataFrame(
+            {
+                "date": pl.Series(sessions.dates).cast(pl.Date),
+                "offset": offset,
+                "ic": pl.Series(ic).fill_nan(None),
+                "names": names,
+                "reason": [None if done else _REASONS.get(int(code), "") for done, code in zip(known, reason, strict=True)],
+            }
+        ),
+    )
+
+
+def _offsets(ic: FloatArray, offset: npt.NDArray[np.int64]) -> tuple[OffsetFigure, ...]:
+    out = []
+    for each in np.unique(offset):
+        values = ic[(offset == each) & np.isfinite(ic)]
+        mean = float(values.mean()) if values.size else float("nan")
+        sd = float(values.std(ddof=1)) if values.size > 1 else float("nan")
+        icir = mean / sd if values.size >= _FEWEST_ON_GRID and sd > 0 else float("nan")
+        out.append(OffsetFigure(offset=int(each), icir=icir, mean=mean, sd=sd, n=int(values.size)))
+    return tuple(out)
+
+
+def _periods(sessions: Sessions, ic: FloatArray, offset: npt.NDArray[np.int64], horizon: int, timing: Timing) -> tuple[Period, ...]:
+    years = sessions.dates.astype("datetime64[Y]")
+    masks = [(str(year), years == year) for year in np.unique(years)]
+    if timing.split is not None:
+        last = np.datetime64(timing.split, "D")
+        end = np.arange(len(sessions)) + timing.delay_sessions + horizon
+        closes = np.where(end < len(sessions), sessions.dates[np.minimum(end, len(sessions) - 1)], np.datetime64("9999-12-31"))
+        masks += [("in sample", closes <= last), ("out of sample", sessions.dates > last)]
+    made = (_period(label, mask & np.isfinite(ic), sessions, ic, offset) for label, mask in masks)
+    return tuple(each for each in made if each is not None)
+
+
+def _period(label: str, mask: npt.NDArray[np.bool_], sessions: Sessions, ic: FloatArray, offset: npt.NDArray[np.int64]) -> Period | None:
+    if not mask.any():
+        return None
+    icirs = np.array([each.icir for each in _offsets(np.where(mask, ic, np.nan), offset) if np.isfinite(each.icir)])
+    days = sessions.dates[mask]
+    some = icirs.size > 0
+    return Period(
+        label=label,
+        first=days[0].astype(object),
+        last=days[-1].astype(object),
+        months=int(np.unique(days.astype("datetime64[M]")).size),
+        n_dates=int(mask.sum()),
+        mean=float(ic[mask].mean()),
+        icir=float(icirs.mean()) if some else float("nan"),
+        icir_min=float(icirs.min()) if some else float("nan"),
+        icir_max=float(icirs.max()) if some else float("nan"),
+        n_positive=int((icirs > 0).sum()),
+        n_offsets=int(icirs.size),
+        t_ewc=ewc_test(np.where(mask, ic, np.nan)).t,
+    )

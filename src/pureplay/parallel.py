@@ -1,0 +1,52 @@
+"""The one place that hands work to several cores: joblib, with BLAS held to one thread inside."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
+
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+__all__ = ["over_blocks", "over_units", "worker_count"]
+
+T = TypeVar("T")
+
+_BLOCKS_PER_WORKER: Final = 8  # uneven blocks even out, and the cost of handing one over stays small
+
+
+def worker_count() -> int:
+    """Threads to use: PUREPLAY_WORKERS where set, else the cores this process may run on."""
+    asked = os.environ.get("PUREPLAY_WORKERS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def over_blocks(work: Callable[[int, int], None], total: int) -> None:
+    """Call `work(start, stop)` over consecutive blocks of range(total) in threads; the kernels inside release the GIL."""
+    workers = worker_count()
+    size = max(1, -(-total // (workers * _BLOCKS_PER_WORKER)))
+    blocks = [(start, min(start + size, total)) for start in range(0, total, size)]
+    over_units(lambda block: work(*block), blocks)
+
+
+def over_units(work: Callable[[object], T] | Callable[..., T], units: Sequence[object], *, progress: Callable[[int, int], None] | None = None) -> list[T]:
+    """Results of `work(unit)` in the order of `units`, computed in threads.
+
+    progress: called with (done, total) as results arrive in order.
+    """
+    if len(units) <= 1 or worker_count() == 1:
+        stream: Iterable[T] = (work(unit) for unit in units)
+        return _collect(stream, len(units), progress)
+    with threadpool_limits(1, user_api="blas"):
+        stream = Parallel(n_jobs=worker_count(), prefer="threads", return_as="generator")(delayed(work)(unit) for unit in units)
+        return _collect(stream, len(units), progress)
+
+
+def _collect(stream: Iterable[T], total: int, progress: Callable[[int, int], None] | None) -> list[T]:
+    out = []
+    for result in stream:
+        out.append(result)
+        if progress is not None:
+            progress(len(out), total)
+    return out

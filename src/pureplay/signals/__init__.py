@@ -1,0 +1,6 @@
+"""Signals: product momentum and what explains it."""
+
+from pureplay.signals.momentum import product_momentum
+from pureplay.signals.settings import SignalSettings
+
+__all__ = ["SignalSettings", "product_momentum"]

@@ -1,0 +1,140 @@
+"""Variants that look back over the window with questions of today: the frozen mix and product-level residual volatility."""
+
+import numpy as np
+
+from pureplay.market import Market
+from pureplay.panel import BoolArray, FloatArray, IndexArray
+from pureplay.parallel import over_blocks
+from pureplay.products.baskets import Family, Int64Array, basket_returns
+from pureplay.signals.implied import COVERED_TOLERANCE, Peers, ask, date_scratch, divide, implied_of_date
+from pureplay.stats.jit import kernel
+from pureplay.stats.rolling import exact_spread
+
+__all__ = ["frozen_window", "market_return", "product_volatility"]
+
+
+def frozen_window(market: Market, peers: Peers, valid: BoolArray, *, window: int, minimum: int, ols: bool, level: bool) -> tuple[FloatArray, FloatArray]:
+    """Sum of gaps (of implied alone, if `level`) and residual sd over the window, all of it with the mix of its last session."""
+    total, spread = np.full(market.axes.shape, np.nan), np.full(market.axes.shape, np.nan)
+    args = (peers.families, peers.maps, market.returns, valid, peers.issuers.offsets, peers.issuers.others, peers.mix.share)
+    rule = (peers.rules.packed, peers.rules.min_covered, peers.widest, window, minimum, ols, level)
+    over_blocks(lambda start, stop: _frozen_block(*args, *rule, total, spread, start, stop), market.axes.shape[0])
+    return total, spread
+
+
+@kernel
+def _frozen_block(
+    families: tuple[Family, ...],
+    maps: tuple[IndexArray, ...],
+    returns: FloatArray,
+    valid: BoolArray,
+    others_from: Int64Array,
+    others: IndexArray,
+    share: FloatArray,
+    rule: tuple[int, bool, bool],
+    min_covered: float,
+    widest: int,
+    window: int,
+    minimum: int,
+    ols: bool,
+    level: bool,
+    total: FloatArray,
+    spread: FloatArray,
+    start: int,
+    stop: int,
+) -> None:
+    assets = returns.shape[1]
+    implied, own, counts = np.empty((window, assets)), np.empty((window, assets)), np.empty((window, assets), np.bool_)
+    covered, peers, by_source = np.empty(assets), np.empty(assets, np.int32), np.empty((len(families) - 1, assets))
+    for t in range(start, stop):
+        scratch = date_scratch(families, t, assets, widest)
+        for w in range(window):
+            u = t - window + 1 + w
+            if u < 1:
+                counts[w] = False
+                continue
+            implied_of_date(
+                families, maps, t, u, returns, others_from, others, share, rule, scratch, implied[w], covered, peers, by_source
+            )
+            divide(implied[w], covered, min_covered)
+            own[w] = returns[u]
+            for i in range(assets):
+                counts[w, i] = valid[u, i] and np.isfinite(implied[w, i]) and np.isfinite(own[w, i])
+        for i in range(assets):
+            n, gaps = 0, 0.0
+            for w in range(window):
+                if counts[w, i]:
+                    n += 1
+                    gaps += implied[w, i] if level else implied[w, i] - own[w, i]
+            if n >= minimum:
+                total[t, i] = gaps
+                spread[t, i] = exact_spread(implied, own, counts, window - 1, i, window, ols)
+
+
+def market_return(market: Market, weights: FloatArray) -> FloatArray:
+    """Weighted mean return of all stocks that trade, by session; weights are those of the session before."""
+    out = np.full(market.axes.shape[0], np.nan)
+    counts = np.isfinite(market.returns[1:]) & np.isfinite(weights[:-1])
+    product = np.where(counts, weights[:-1] * market.returns[1:], 0.0).sum(axis=1)
+    total = np.where(counts, weights[:-1], 0.0).sum(axis=1)
+    out[1:] = np.divide(product, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return out
+
+
+def product_volatility(market: Market, peers: Peers, reference: FloatArray, *, window: int, minimum: int, frozen: bool) -> FloatArray:
+    """Revenue-weighted residual sd of the stock's product returns on the market over the window.
+
+    For every product of today's mix: the leave-one-out basket return of each session (each day's own baskets, or today's if
+    frozen), regressed on `reference` with an intercept, n - 2 degrees of freedom, `minimum` sessions needed; then averaged by revenue
+    share over the products that have one. NaN where they carry less than min_covered of revenue.
+    """
+    out = np.full(market.axes.shape, np.nan)
+    args = (peers.families[0], market.returns, reference, peers.issuers.offsets, peers.issuers.others, peers.mix.share, peers.families)
+    rule = (peers.rules.packed, peers.rules.min_covered, peers.widest, window, minimum, frozen)
+    over_blocks(lambda start, stop: _product_block(*args, *rule, out, start, stop), market.axes.shape[0])
+    return out
+
+
+@kernel
+def _product_block(
+    baskets: Family,
+    returns: FloatArray,
+    reference: FloatArray,
+    others_from: Int64Array,
+    others: IndexArray,
+    share: FloatArray,
+    families: tuple[Family, ...],
+    rule: tuple[int, bool, bool],
+    min_covered: float,
+    widest: int,
+    window: int,
+    minimum: int,
+    frozen: bool,
+    out: FloatArray,
+    start: int,
+    stop: int,
+) -> None:
+    for t in range(max(start, 1), stop):
+        asset, group, entry, _, _, _, _, members, sums = date_scratch(families, t, returns.shape[1], widest)
+        asked = ask(baskets, t, t, returns, asset, group, entry)
+        series, against, counts = np.empty((window, asked)), np.empty((window, asked)), np.empty((window, asked), np.bool_)
+        for w in range(window):
+            u = t - window + 1 + w
+            if u < 1:
+                counts[w] = False
+                continue
+            row = t if frozen else u
+            basket_returns(baskets, row, u, returns, others_from, others, asset, group, asked, rule, sums, series[w], members)
+            against[w] = reference[u]
+            for q in range(asked):
+                counts[w, q] = np.isfinite(series[w, q]) and np.isfinite(reference[u])
+        weighted, covered = np.zeros(returns.shape[1]), np.zeros(returns.shape[1])
+        for q in range(asked):
+            if counts[:, q].sum() >= minimum:
+                sd = exact_spread(against, series, counts, window - 1, q, window, True)
+                if np.isfinite(sd):
+                    weighted[asset[q]] += share[entry[q]] * sd
+                    covered[asset[q]] += share[entry[q]]
+        for i in range(returns.shape[1]):
+            if covered[i] > 0 and covered[i] >= min_covered - COVERED_TOLERANCE:
+                out[t, i] = weighted[i] / covered[i]

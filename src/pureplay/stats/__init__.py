@@ -1,0 +1,3 @@
+"""Mathematics on arrays: cross-sections, rolling windows, forward windows, inference. Knows no table."""
+
+__all__: list[str] = []

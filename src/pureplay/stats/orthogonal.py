@@ -1,0 +1,277 @@
+"""Rank correlation of what a base of factors leaves of a signal, for all dates at once.
+
+Per date: ordinary least squares of the signal on [1, base] over the names with everything finite, then Spearman correlation of the
+residual with each forward return. Group dummies are absorbed by demeaning within groups, which is exact (Frisch-Waugh-Lovell).
+Normal equations on columns scaled to unit length, Cholesky with a pivot test, and one step of iterative refinement.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pureplay.panel import BoolArray, FloatArray, IndexArray
+from pureplay.parallel import over_blocks
+from pureplay.stats.crosssection import Workspace, sort_finite, spearman_of_orders, workspace
+from pureplay.stats.jit import kernel
+
+__all__ = ["CONTAINED", "FEW_NAMES", "NO_NAMES", "OK", "Orders", "OrthogonalDays", "forward_orders", "orthogonal_days"]
+
+OK: Final = 0
+NO_NAMES: Final = 1
+FEW_NAMES: Final = 2
+CONTAINED: Final = 3
+
+_PIVOT: Final = 1e-10  # squared sine of the angle to the columns before: below it a column adds rounding only
+_LEFT: Final = 1e-12  # share of variance below which the residual is rounding
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Forward returns (horizons, sessions, assets) with the ascending order of each row and its finite entries counted."""
+
+    values: FloatArray
+    order: IndexArray
+    count: Int64Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrthogonalDays:
+    """Daily results. ic, names, reason: (horizons, sessions); reason 0 where ic is a number.
+
+    fitted: names in the regression. left: share of the signal's variance (within groups) that the base leaves. dropped: (sessions, columns) where a
+    column was constant or a combination of the others and left the base for the day. residual: block of residuals, if asked for.
+    """
+
+    ic: FloatArray
+    names: Int64Array
+    reason: Int64Array
+    fitted: Int64Array
+    left: FloatArray
+    dropped: BoolArray
+    residual: FloatArray | None
+
+
+def forward_orders(values: FloatArray) -> Orders:
+    """Sort forward returns once; values: (horizons, sessions, assets)."""
+    order, count = np.zeros(values.shape, dtype=np.int32), np.zeros(values.shape[:2], dtype=np.int64)
+    for h in range(values.shape[0]):
+        over_blocks(lambda a, b, h=h: _order_block(values[h], workspace(values.shape[2]), order[h], count[h], a, b), values.shape[1])  # type: ignore[misc]
+    return Orders(values, order, count)
+
+
+@kernel
+def _order_block(values: FloatArray, scratch: Workspace, order: IndexArray, count: Int64Array, start: int, stop: int) -> None:
+    for t in range(start, stop):
+        count[t] = sort_finite(values[t], order[t], scratch)
+
+
+def orthogonal_days(
+    signal: FloatArray,
+    base: FloatArray,
+    forward: Orders,
+    *,
+    extra: FloatArray | None = None,
+    groups: IndexArray | None = None,
+    eligible: BoolArray | None = None,
+    min_names: int = 30,
+    keep_residual: bool = False,
+) -> OrthogonalDays:
+    """Residual rank IC of every session and horizon.
+
+    signal: (sessions, assets). base, extra: (sessions, columns, assets), zero columns allowed. groups: group number, -1 = none.
+    eligible: names that may take part. A date needs max(min_names, 2 × regressors) names with a residual and a forward return.
+    """
+    sessions, assets = signal.shape
+    more = np.empty((sessions, 0, assets)) if extra is None else extra
+    horizons, columns = forward.values.shape[0], base.shape[1] + more.shape[1]
+    made = OrthogonalDays(
+        ic=np.full((horizons, sessions), np.nan),
+        names=np.zeros((horizons, sessions), dtype=np.int64),
+        reason=np.full((horizons, sessions), NO_NAMES),
+        fitted=np.zeros(sessions, dtype=np.int64),
+        left=np.full(sessions, np.nan),
+        dropped=np.zeros((sessions, columns), dtype=bool),
+        residual=np.full(signal.shape, np.nan) if keep_residual else None,
+    )
+    group = np.zeros((1, 1), dtype=np.int32) if groups is None else groups
+    may = np.ones((1, 1), dtype=bool) if eligible is None else eligible
+    kept = made.residual if made.residual is not None else np.empty((0, 0))
+    out = (made.ic, made.names, made.reason, made.fitted, made.left, made.dropped, kept)
+
+    def block(start: int, stop: int) -> None:
+        _orthogonal_block(signal, base, more, group, may, (forward.values, forward.order, forward.count), min_names, workspace(assets), out, start, stop)
+
+    over_blocks(block, sessions)
+    return made
+
+
+@kernel
+def _orthogonal_block(
+    signal: FloatArray,
+    base: FloatArray,
+    extra: FloatArray,
+    groups: IndexArray,
+    eligible: BoolArray,
+    forward: tuple[FloatArray, IndexArray, Int64Array],
+    min_names: int,
+    scratch: Workspace,
+    out: tuple[FloatArray, Int64Array, Int64Array, Int64Array, FloatArray, BoolArray, FloatArray],
+    start: int,
+    stop: int,
+) -> None:
+    ic, names, reason, fitted, left, dropped, kept = out
+    future, future_order, future_count = forward
+    columns, assets = base.shape[1] + extra.shape[1], signal.shape[1]
+    grouped, restricted = groups.size > 1, eligible.size > 1
+    n_groups = groups.max() + 1 if grouped else 1
+    z, index, label = np.empty((columns + 1) * assets), np.empty(assets, np.int32), np.zeros(assets, np.int32)
+    residual, order = np.empty(assets), np.empty(assets, np.int32)
+    both, rank_a, rank_b = np.empty(assets, np.bool_), np.empty(assets), np.empty(assets)
+    finite = np.empty(assets, np.bool_)
+    for t in range(start, stop):
+        finite[:] = np.isfinite(signal[t])
+        if restricted:
+            finite &= eligible[t]
+        if grouped:
+            finite &= groups[t] >= 0
+        for c in range(base.shape[1]):
+            _require_finite(finite, base[t, c])
+        for c in range(extra.shape[1]):
+            _require_finite(finite, extra[t, c])
+        n = 0
+        for i in range(assets):
+            if finite[i]:
+                index[n] = i
+                label[n] = groups[t, i] if grouped else 0
+                n += 1
+        if n < 2:
+            continue
+        rows = z[: (columns + 1) * n].reshape((columns + 1, n))
+        for c in range(base.shape[1]):
+            _take(base[t, c], index, rows[c])
+        for c in range(extra.shape[1]):
+            _take(extra[t, c], index, rows[base.shape[1] + c])
+        _take(signal[t], index, rows[columns])
+        used_groups = _center(rows, label, n_groups)
+        fitted[t] = n
+        left[t] = _residualise(rows, dropped[t])
+        residual[:] = np.nan
+        contained = not left[t] > _LEFT
+        if not contained:
+            for k in range(n):
+                residual[index[k]] = rows[columns, k]
+        if kept.size:
+            kept[t] = residual
+        count = 0 if contained else sort_finite(residual, order, scratch)
+        needed = max(min_names, 2 * (columns - dropped[t].sum() + used_groups))
+        for h in range(future.shape[0]):
+            if contained:
+                reason[h, t] = CONTAINED
+                continue
+            value, m = spearman_of_orders(
+                residual, order, count, future[h, t], future_order[h, t], future_count[h, t], both, rank_a, rank_b
+            )
+            names[h, t] = m
+            if m == 0:
+                continue
+            if m < needed or not np.isfinite(value):
+                reason[h, t] = FEW_NAMES
+                continue
+            ic[h, t] = value
+            reason[h, t] = OK
+
+
+@kernel
+def _require_finite(finite: BoolArray, row: FloatArray) -> None:
+    for i in range(row.size):
+        finite[i] &= row[i] - row[i] == 0.0
+
+
+@kernel
+def _take(source: FloatArray, index: IndexArray, target: FloatArray) -> None:
+    for k in range(target.size):
+        target[k] = source[index[k]]
+
+
+@kernel
+def _center(rows: FloatArray, label: IndexArray, n_groups: int) -> int:
+    """Subtract the mean of each row within each group; a row that is left with rounding only becomes 0. Returns the groups seen."""
+    total, count = np.empty(n_groups), np.zeros(n_groups)
+    for k in range(rows.shape[1]):
+        count[label[k]] += 1.0
+    for c in range(rows.shape[0]):
+        row, size = rows[c], 0.0
+        total[:] = 0.0
+        for k in range(row.size):
+            total[label[k]] += row[k]
+            size += row[k] * row[k]
+        for g in range(n_groups):
+            total[g] = total[g] / count[g] if count[g] > 0 else 0.0
+        spread = 0.0
+        for k in range(row.size):
+            row[k] -= total[label[k]]
+            spread += row[k] * row[k]
+        if spread <= 1e-24 * size:
+            row[:] = 0.0
+    return int((count > 0).sum())
+
+
+@kernel
+def _residualise(rows: FloatArray, dropped: BoolArray) -> float:
+    """Replace the last row by its residual on the others; returns the share of its variance that is left."""
+    columns = rows.shape[0] - 1
+    gram = np.dot(rows, rows.T)
+    total = gram[columns, columns]
+    if total <= 0.0:
+        return 0.0
+    scale = np.empty(columns)
+    for c in range(columns):
+        scale[c] = 1.0 / np.sqrt(gram[c, c]) if gram[c, c] > 0.0 else 0.0
+    factor = np.zeros((columns, columns))
+    for c in range(columns):
+        for d in range(c):
+            dot = gram[c, d] * scale[c] * scale[d]
+            for e in range(d):
+                dot -= factor[c, e] * factor[d, e]
+            factor[c, d] = 0.0 if dropped[d] else dot / factor[d, d]
+        pivot = 1.0 if scale[c] > 0.0 else 0.0
+        for d in range(c):
+            pivot -= factor[c, d] * factor[c, d]
+        dropped[c] = pivot < _PIVOT
+        factor[c, c] = 1.0 if dropped[c] else np.sqrt(pivot)
+        if dropped[c]:
+            factor[c, :c] = 0.0
+    target, right = rows[columns], np.empty(columns)
+    for attempt in range(2):
+        for c in range(columns):
+            right[c] = (gram[c, columns] if attempt == 0 else np.dot(rows[c], target)) * scale[c]
+        _solve(factor, dropped, right)
+        for c in range(columns):
+            weight = right[c] * scale[c]
+            if weight != 0.0:
+                row = rows[c]
+                for k in range(target.size):
+                    target[k] -= weight * row[k]
+    square = 0.0
+    for k in range(target.size):
+        square += target[k] * target[k]
+    return float(square / total)
+
+
+@kernel
+def _solve(factor: FloatArray, dropped: BoolArray, right: FloatArray) -> None:
+    size = right.size
+    for c in range(size):
+        for d in range(c):
+            right[c] -= factor[c, d] * right[d]
+        right[c] = 0.0 if dropped[c] else right[c] / factor[c, c]
+    for c in range(size - 1, -1, -1):
+        if dropped[c]:
+            continue
+        for d in range(c + 1, size):
+            right[c] -= factor[d, c] * right[d]
+        right[c] /= factor[c, c]

@@ -1,0 +1,5 @@
+"""Whole experiments that compose signals, controls and evaluation."""
+
+from pureplay.studies.records import MomentumStudy
+
+__all__ = ["MomentumStudy"]

@@ -1,0 +1,5 @@
+"""A market with planted effects: the embedded default data of pureplay and the ground of its end-to-end tests."""
+
+from pureplay.synthetic.market import SyntheticMarket, market, write_market
+
+__all__ = ["SyntheticMarket", "market", "write_market"]

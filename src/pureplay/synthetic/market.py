@@ -1,0 +1,274 @@
+"""The planted market as a whole: in memory, or straight to Parquet in blocks."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pureplay.errors import SettingError
+from pureplay.synthetic.bars import BarMaker, FactorMaker
+from pureplay.synthetic.filings import filing_tables
+from pureplay.synthetic.firms import Firms, assets_table, draw_firms
+from pureplay.synthetic.indices import IndexTally
+from pureplay.synthetic.industries import industry_table
+from pureplay.synthetic.mixes import Mixes, draw_mixes
+from pureplay.synthetic.returns import Closes, Shocks, Simulation, draw_shocks
+from pureplay.synthetic.settings import CHUNK, FloatArray, Settings, grow_seeds, last_sessions
+from pureplay.synthetic.tree import Tree, grow_tree, taxonomy_table
+
+__all__ = ["SyntheticMarket", "market", "write_market"]
+
+DEFAULT_END: Final = date(2025, 12, 31)
+BIG: Final = ("bars", "factors")
+ROWS_A_GROUP: Final = 400_000
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticMarket:
+    """A planted market.
+
+    tables: canonical tables by name. settings: `market(**settings)` gives the same market again.
+    truth: what no data vendor knows: `stocks` (asset, issuer, underreaction, beta, idiosyncratic_vol, product), `mixes`
+    (asset, start_date of the half-year, product, share) and `shocks` (date, product, shock).
+    """
+
+    tables: dict[str, pl.DataFrame]
+    settings: dict[str, object]
+    truth: dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Everything drawn before the first session."""
+
+    settings: Settings
+    days: NDArray[np.datetime64]
+    tree: Tree
+    firms: Firms
+    mixes: Mixes
+    shocks: Shocks
+    tables: dict[str, pl.DataFrame]
+    tally: IndexTally = field(repr=False)
+
+
+def market(
+    *,
+    stocks: int = 1000,
+    sessions: int = 2430,
+    seed: int = 7,
+    underreaction: float = 0.5,
+    end: date = DEFAULT_END,
+    products: int | None = None,
+    market_vol: float = 0.011,
+    product_vol: float = 0.009,
+    industry_vol: float = 0.003,
+    idiosyncratic_vol: float = 0.02,
+    release_sessions: float = 16.0,
+    premia: float = 1.0,
+    block_sessions: int = 250,
+    progress: Progress | None = None,
+) -> SyntheticMarket:
+    """Generate a market with planted under-reaction to product news, in memory.
+
+    Settings are those of `Settings`; `block_sessions` and `progress(done, total)` change nothing in the result. With
+    `underreaction=0` every random number is the same and nothing is delayed: the placebo. Raises SettingError.
+    """
+    settings = Settings(
+        stocks=stocks,
+        sessions=sessions,
+        seed=seed,
+        underreaction=underreaction,
+        end=end,
+        products=products,
+        market_vol=market_vol,
+        product_vol=product_vol,
+        industry_vol=industry_vol,
+        idiosyncratic_vol=idiosyncratic_vol,
+        release_sessions=release_sessions,
+        premia=premia,
+    )
+    plan = _draw_plan(settings)
+    blocks = list(_generate(plan, block_sessions, progress))
+    big = {name: _frame(pa.concat_tables([block[name] for block in blocks])) for name in BIG}
+    return SyntheticMarket(tables={**big, **_small_tables(plan)}, settings=asdict(settings), truth=_truth(plan))
+
+
+def write_market(
+    folder: Path | str,
+    *,
+    stocks: int = 1000,
+    sessions: int = 2430,
+    seed: int = 7,
+    underreaction: float = 0.5,
+    end: date = DEFAULT_END,
+    products: int | None = None,
+    market_vol: float = 0.011,
+    product_vol: float = 0.009,
+    industry_vol: float = 0.003,
+    idiosyncratic_vol: float = 0.02,
+    release_sessions: float = 16.0,
+    premia: float = 1.0,
+    block_sessions: int = 250,
+    progress: Progress | None = None,
+) -> dict[str, object]:
+    """Write the tables of `market` as `<folder>/<table>.parquet`, holding two blocks at most; returns the settings.
+
+    The folder is created; tables of the same name are overwritten. No manifest is written.
+    """
+    settings = Settings(
+        stocks=stocks,
+        sessions=sessions,
+        seed=seed,
+        underreaction=underreaction,
+        end=end,
+        products=products,
+        market_vol=market_vol,
+        product_vol=product_vol,
+        industry_vol=industry_vol,
+        idiosyncratic_vol=idiosyncratic_vol,
+        release_sessions=release_sessions,
+        premia=premia,
+    )
+    plan = _draw_plan(settings)
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    _write_blocks(home, _generate(plan, block_sessions, progress))
+    for name, table in _small_tables(plan).items():
+        table.write_parquet(home / f"{name}.parquet", compression="zstd", compression_level=1)
+    return asdict(settings)
+
+
+def _draw_plan(settings: Settings) -> _Plan:
+    seeds = grow_seeds(settings.seed)
+    days = last_sessions(settings)
+    tree = grow_tree(np.random.default_rng(seeds.tree), settings.product_count)
+    firms = draw_firms(np.random.default_rng(seeds.firms), settings, days)
+    mixes = draw_mixes(np.random.default_rng(seeds.mixes), tree, firms.issuers, days)
+    filings, segments = filing_tables(np.random.default_rng(seeds.filings), tree, firms, mixes, days)
+    industries = industry_table(np.random.default_rng(seeds.industries), tree, firms, mixes, days)
+    tables = {
+        "assets": assets_table(firms, days),
+        "taxonomy": taxonomy_table(tree, mixes.start, mixes.end),
+        "filings": filings,
+        "segments": segments,
+        "industries": industries,
+    }
+    shocks = draw_shocks(np.random.default_rng(seeds.shocks), settings, tree)
+    tally = IndexTally(firms, days)
+    return _Plan(settings=settings, days=days, tree=tree, firms=firms, mixes=mixes, shocks=shocks, tables=tables, tally=tally)
+
+
+def _generate(plan: _Plan, block_sessions: int, progress: Progress | None) -> Iterator[dict[str, pa.Table]]:
+    """Blocks of the big tables in order; whole chunks, so a block holds `block_sessions` rounded up to a multiple of 20."""
+    if block_sessions < 1:
+        raise SettingError(f"block_sessions must be at least 1; found {block_sessions}: 250 is the default")
+    total, firms, days = plan.settings.sessions, plan.firms, plan.days
+    simulation = Simulation(plan.settings, firms, plan.mixes, plan.shocks, days)
+    bars, factors = BarMaker(firms, days), FactorMaker(firms, days)
+    starts = range(0, total, CHUNK)
+    cells = grow_seeds(plan.settings.seed).cells.spawn(len(starts))
+    held: dict[str, list[pa.Table]] = {name: [] for name in BIG}
+    for first, cell in zip(starts, cells, strict=True):
+        rng = np.random.default_rng(cell)
+        closes = simulation.advance(rng, first, min(CHUNK, total - first))
+        ret = _returns(closes)
+        plan.tally.add(closes, ret)
+        held["bars"].append(bars.make(rng, closes, ret))
+        held["factors"].append(factors.make(closes, ret))
+        done = min(first + CHUNK, total)
+        if progress is not None:
+            progress(done, total)
+        if len(held["bars"]) * CHUNK >= block_sessions or done == total:
+            yield {name: pa.concat_tables(parts) for name, parts in held.items()}
+            held = {name: [] for name in BIG}
+
+
+def _returns(closes: Closes) -> FloatArray:
+    """Simple returns since the previous traded close; NaN without a bar, and on the first bar after listing."""
+    return np.where(closes.traded & closes.opened, closes.close / closes.previous - 1, np.nan)
+
+
+def _write_blocks(home: Path, blocks: Iterator[dict[str, pa.Table]]) -> None:
+    """Write each block in a thread of its own while the next one is generated; never more than one waits."""
+    writers: dict[str, pq.ParquetWriter] = {}
+    waiting: Future[None] | None = None
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            for block in blocks:
+                if waiting is not None:
+                    waiting.result()
+                for name in BIG if not writers else ():
+                    writers[name] = _open_writer(home / f"{name}.parquet", block[name].schema)
+                waiting = thread.submit(_write_block, writers, block)
+            if waiting is not None:
+                waiting.result()
+        finally:
+            thread.shutdown(wait=True)
+            for writer in writers.values():
+                writer.close()
+
+
+def _open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    # Without the Arrow schema in the file, the dictionary-encoded asset is read back as plain text, which the contract wants.
+    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, use_dictionary=["date", "asset"], store_schema=False)
+
+
+def _write_block(writers: dict[str, pq.ParquetWriter], block: dict[str, pa.Table]) -> None:
+    for name, writer in writers.items():
+        writer.write_table(block[name], row_group_size=ROWS_A_GROUP)
+
+
+def _small_tables(plan: _Plan) -> dict[str, pl.DataFrame]:
+    return {**plan.tables, "index_members": plan.tally.members(), "benchmarks": plan.tally.benchmarks()}
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("an Arrow table became a polars series")
+    return frame.with_columns(pl.col("asset").cast(pl.String)).rechunk()
+
+
+def _truth(plan: _Plan) -> dict[str, pl.DataFrame]:
+    firms, mixes, tree = plan.firms, plan.mixes, plan.tree
+    codes = np.array(tree.code)[tree.unit_node]
+    main = mixes.main_unit()[:, -1]
+    stocks = pl.DataFrame(
+        {
+            "asset": firms.asset,
+            "issuer": firms.issuer,
+            "underreaction": firms.delayed,
+            "beta": firms.beta,
+            "idiosyncratic_vol": firms.volatility,
+            "product": codes[main[firms.issuer]],
+        }
+    )
+    begins = ((mixes.first_year - 1970) * 12 + 6 * np.arange(mixes.halves)).astype("datetime64[M]").astype("datetime64[D]")
+    asset, half, slot = np.nonzero(mixes.share[firms.issuer] > 0)
+    issuer = firms.issuer[asset]
+    long = pl.DataFrame(
+        {
+            "asset": np.array(firms.asset)[asset],
+            "start_date": begins[half],
+            "product": codes[mixes.unit[issuer, half, slot]],
+            "share": mixes.share[issuer, half, slot],
+        }
+    )
+    shares = long.with_columns(pl.col("start_date").cast(pl.Date)).group_by("asset", "start_date", "product", maintain_order=True).sum()
+    shocks = pl.DataFrame(
+        {
+            "date": np.repeat(plan.days, codes.size),
+            "product": np.tile(codes, plan.days.size),
+            "shock": plan.shocks.product.reshape(-1),
+        }
+    ).with_columns(pl.col("date").cast(pl.Date))
+    return {"stocks": stocks, "mixes": shares, "shocks": shocks}

@@ -1,0 +1,108 @@
+"""Settings of the planted market, their limits, the seeds grown from them and the sessions they span."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pureplay.errors import SettingError
+from pureplay.sessions import sessions_between
+
+__all__ = ["CHUNK", "BoolArray", "FloatArray", "IntArray", "Seeds", "Settings", "grow_seeds", "last_sessions"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+CHUNK: Final = 20
+"""Sessions that share one seed and one set of slow exposures: fixed, so that results cannot depend on the block size."""
+
+FIRST_SESSION: Final = date(1991, 1, 2)
+LAST_KNOWN_SESSION: Final = date(2026, 12, 31)
+FULL_SIZE_PRODUCTS: Final = 462
+STOCKS_A_PRODUCT: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that decides the market. Volatilities are daily decimals; `underreaction` is the mean delayed fraction.
+
+    products: number of level-2 nodes; None takes one per 12 stocks, between 8 and 462.
+    release_sessions: mean sessions that delayed news spends in the pool.
+    premia: multiplies every planted style premium (reversal, volatility, value ...); 0 plants none.
+    """
+
+    stocks: int = 1000
+    sessions: int = 2430
+    seed: int = 7
+    underreaction: float = 0.5
+    end: date = date(2025, 12, 31)
+    products: int | None = None
+    market_vol: float = 0.011
+    product_vol: float = 0.009
+    industry_vol: float = 0.003
+    idiosyncratic_vol: float = 0.02
+    release_sessions: float = 16.0
+    premia: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require(20 <= self.stocks <= 20_000, "stocks must lie in 20..20000", self.stocks, "1000 is a good start, 5500 the full market")
+        _require(self.sessions >= 60, "sessions must be at least 60", self.sessions, "take 250 for a year, 2430 for ten")
+        _require(self.seed >= 0, "seed must not be negative", self.seed, "any whole number from 0 serves")
+        _require(
+            0 <= self.underreaction <= 0.9, "underreaction must lie in 0..0.9", self.underreaction, "0 is the placebo, 0.5 the default"
+        )
+        within = FIRST_SESSION < self.end <= LAST_KNOWN_SESSION
+        _require(
+            within, f"end must lie between {FIRST_SESSION} and {LAST_KNOWN_SESSION}", self.end, "Shanghai sessions are known there only"
+        )
+        fits = 8 <= self.product_count <= self.stocks // 2
+        _require(fits, "products must lie between 8 and half the stocks", self.product_count, "leave it None for one per 12 stocks")
+        for name in ("market_vol", "product_vol", "industry_vol", "idiosyncratic_vol"):
+            value = getattr(self, name)
+            _require(0 <= value <= 0.05, f"{name} must lie in 0..0.05 a day", value, "give a daily decimal such as 0.01")
+        _require(1 <= self.release_sessions <= 250, "release_sessions must lie in 1..250", self.release_sessions, "16 is the default")
+        _require(0 <= self.premia <= 5, "premia must lie in 0..5", self.premia, "1 is the default, 0 plants none")
+
+    @property
+    def product_count(self) -> int:
+        """Number of level-2 nodes of the taxonomy."""
+        if self.products is not None:
+            return self.products
+        return max(8, min(FULL_SIZE_PRODUCTS, self.stocks // STOCKS_A_PRODUCT))
+
+
+def _require(holds: bool, rule: str, value: object, remedy: str) -> None:
+    # NaN fails every comparison, so it is refused here as well.
+    if not holds:
+        raise SettingError(f"{rule}; found {value}: {remedy}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds:
+    """One seed for each part of the market, so that a change in one part leaves the draws of the others alone."""
+
+    tree: np.random.SeedSequence
+    firms: np.random.SeedSequence
+    mixes: np.random.SeedSequence
+    filings: np.random.SeedSequence
+    industries: np.random.SeedSequence
+    shocks: np.random.SeedSequence
+    cells: np.random.SeedSequence
+
+
+def grow_seeds(seed: int) -> Seeds:
+    """Spawn the seeds of all parts from one number."""
+    tree, firms, mixes, filings, industries, shocks, cells = np.random.SeedSequence(seed).spawn(7)
+    return Seeds(tree=tree, firms=firms, mixes=mixes, filings=filings, industries=industries, shocks=shocks, cells=cells)
+
+
+def last_sessions(settings: Settings) -> NDArray[np.datetime64]:
+    """The last `sessions` Shanghai sessions no later than `end`, as datetime64[D]; SettingError when there are fewer."""
+    span = np.array([FIRST_SESSION, settings.end], dtype="datetime64[D]")
+    days = sessions_between(span, "XSHG").dates
+    remedy = "take fewer sessions or a later end"
+    _require(days.size >= settings.sessions, f"only {days.size} Shanghai sessions end at {settings.end}", settings.sessions, remedy)
+    return days[-settings.sessions :]
