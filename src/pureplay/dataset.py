@@ -35,7 +35,8 @@ class Dataset:
 
     tables: name → frame (eager in memory, lazy from a folder). calendar: "XSHG" or "bars". notes: free facts that travel with
     the data, such as {"synthetic": true}. files: file records of the manifest, empty in memory. quarantine: rows that the check
-    set aside, by table; report: its findings. Both are empty for a dataset that was opened rather than made.
+    set aside, by table; report: its findings. Both are empty for a dataset that was opened rather than made;
+    findings then holds what the check that wrote the folder had found: level, table, rule, count, remedy.
     """
 
     tables: Mapping[str, pl.DataFrame | pl.LazyFrame]
@@ -44,6 +45,7 @@ class Dataset:
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quarantine: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     report: CheckReport | None = None
+    findings: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def from_frames(
@@ -73,7 +75,7 @@ class Dataset:
             path = root / record["file"]
             _require_file(path, record)
             tables[name] = _scan(path)
-        return cls(tables=tables, calendar=manifest["calendar"], notes=manifest["notes"], files=manifest["tables"])
+        return cls(tables=tables, calendar=manifest["calendar"], notes=manifest["notes"], files=manifest["tables"], findings=tuple(manifest["findings"]))
 
     def has(self, name: str) -> bool:
         """Whether the dataset holds the table."""

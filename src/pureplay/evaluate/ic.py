@@ -1,5 +1,7 @@
 """Forward returns and plain rank IC."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -48,11 +50,11 @@ def rank_ic(
 
     Raises InsufficientDataError where no date has `min_names` names with a score and a forward return.
     """
-    future = forward_input(forward_returns, calendar)
+    timing = timing or Timing()
+    future = forward_input(forward_returns, calendar, delay=timing.delay_sessions)
     score = score_input(signal, future, column)
     correlation, names = rank_correlation(score.values, future.orders.values[0])
     enough = np.isfinite(correlation) & (names >= min_names)
     reason = np.where(enough, OK, np.where(names == 0, NO_NAMES, FEW_NAMES))
-    return summarise(
-        score.name, future.axes.sessions, np.where(enough, correlation, np.nan), names, reason, horizon=future.sessions, timing=timing or Timing()
-    )
+    ic, timing = np.where(enough, correlation, np.nan), replace(timing, delay_sessions=future.delay)
+    return summarise(score.name, future.axes.sessions, ic, names, reason, horizon=future.sessions, timing=timing)

@@ -37,14 +37,19 @@ class Scores:
     notes: tuple[str, ...]
 
 
-def forward_input(frame: AnyFrame, calendar: Calendar) -> ForwardReturns:
-    """Block of a forward-return frame: date, asset, forward_return and, if present, sessions and delay (default 20 and 1)."""
+def forward_input(frame: AnyFrame, calendar: Calendar, *, delay: int = 1) -> ForwardReturns:
+    """Block of a forward-return frame: date, asset, forward_return and, if present, sessions and delay.
+
+    sessions is 20 and `delay` counts where the frame does not say.
+    """
     table = _keyed(frame, "forward_returns")
     if "forward_return" not in table.columns:
         raise TableError(f"forward_returns lacks the column forward_return; it has {', '.join(table.columns)}: rename it")
     axes = _axes(table, calendar)
     values = axes.blocks(table, ["forward_return"])["forward_return"]
-    return ForwardReturns(axes=axes, orders=forward_orders(values[None]), sessions=_constant(table, "sessions", 20), delay=_constant(table, "delay", 1))
+    return ForwardReturns(
+        axes=axes, orders=forward_orders(values[None]), sessions=_constant(table, "sessions", 20), delay=_constant(table, "delay", delay)
+    )
 
 
 def score_input(frame: AnyFrame, future: ForwardReturns | None, column: str | None, *, calendar: Calendar = "bars") -> Scores:
@@ -65,7 +70,7 @@ def base_block(frame: AnyFrame | None, axes: Axes) -> tuple[FloatArray, tuple[st
     """Factor panel as (sessions, columns, assets), with the names of its columns; no columns for None."""
     if frame is None:
         return np.empty((axes.shape[0], 0, axes.shape[1])), ()
-    table = _keyed(frame, "factors")
+    table = _keyed(frame, "base_factors")
     names = tuple(name for name in table.columns if name not in ("date", "asset"))
     cells = axes.locate(table)
     inside = cells >= 0
@@ -85,27 +90,45 @@ def group_block(frame: AnyFrame | None, axes: Axes) -> IndexArray | None:
     table = to_polars(frame, "industries")
     if "scheme" in table.columns and table["scheme"].n_unique() > 1:
         raise SettingError(f"industries hold the schemes {', '.join(table['scheme'].unique().sort())}: pass the rows of one of them")
-    absent = [name for name in ("asset", "start_date", "code") if name not in table.columns]
-    if absent:
-        raise TableError(f"industries lack {', '.join(absent)}; they have {', '.join(table.columns)}")
-    return label_block(axes, table, table["code"].rank("dense").cast(pl.Int64) - 1, last_day_counts=False)
+    known = _intervals(table, "industries", ("asset", "start_date", "code"))
+    return label_block(axes, known, known["code"].rank("dense").cast(pl.Int64) - 1, last_day_counts=False)
 
 
 def member_block(frame: AnyFrame | None, axes: Axes) -> BoolArray | None:
     """Members of a universe from intervals asset, start_date, end_date (last day); None for None."""
     if frame is None:
         return None
-    table = to_polars(frame, "universe")
-    absent = [name for name in ("asset", "start_date") if name not in table.columns]
+    known = _intervals(to_polars(frame, "universe"), "universe", ("asset", "start_date"))
+    return label_block(axes, known, pl.Series(np.zeros(known.height, dtype=np.int64)), last_day_counts=True) >= 0
+
+
+def _intervals(table: pl.DataFrame, name: str, needed: tuple[str, ...]) -> pl.DataFrame:
+    """Columns asset, start_date, end_date and code of intervals, with dates read from whatever form they have."""
+    absent = [each for each in needed if each not in table.columns]
     if absent:
-        raise TableError(f"universe lacks {', '.join(absent)}; it has {', '.join(table.columns)}")
-    return label_block(axes, table, pl.Series(np.zeros(table.height, dtype=np.int64)), last_day_counts=True) >= 0
+        raise TableError(f"{name} lacks {', '.join(absent)}; it has {', '.join(table.columns)}: rename or add what is absent")
+    end = pl.col("end_date") if "end_date" in table.columns else pl.lit(None, dtype=pl.Date)
+    code = pl.col("code").cast(pl.String) if "code" in needed else pl.lit("member")
+    plain = table.select("asset", "start_date", end_date=end, code=code, scheme=pl.lit(name))
+    known = _conformed(plain, name, "industries")
+    empty = known.filter(pl.any_horizontal(pl.col("asset", "start_date", "code").is_null())).height
+    if empty:
+        raise TableError(f"{name} has {empty} rows without {', '.join(needed)}: fill them or leave the rows out")
+    return known
+
+
+def _conformed(table: pl.DataFrame, name: str, rules: str) -> pl.DataFrame:
+    """The table by the contract `rules`, with errors that speak of it by its own name."""
+    try:
+        return conform(rules, table).frame
+    except TableError as error:
+        raise TableError(str(error).replace(rules, name, 1)) from error
 
 
 def _keyed(frame: AnyFrame, name: str) -> pl.DataFrame:
     table = to_polars(frame, name)
     dates = {each: table[each] for each in ("period_end", "publish_date", "eff_date") if each in table.columns}
-    conformed = conform("factors", table.drop(list(dates))).frame
+    conformed = _conformed(table.drop(list(dates)), name, "factors")
     repeats = (pl.col("date") == pl.col("date").shift(1)) & (pl.col("asset") == pl.col("asset").shift(1))
     again = conformed.filter(repeats.fill_null(False))
     if again.height:

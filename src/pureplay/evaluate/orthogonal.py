@@ -1,12 +1,12 @@
 """Orthogonal ICIR: what a signal still predicts once the user's own factors are taken out of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from pureplay.errors import SettingError
+from pureplay.errors import EvaluationError, SettingError
 from pureplay.evaluate.inputs import ForwardReturns, Scores, base_block, forward_input, group_block, member_block, score_input
 from pureplay.evaluate.records import ControlFigure, ICSummary, OrthogonalICIR
 from pureplay.evaluate.summary import Timing, summarise
@@ -140,9 +140,10 @@ def orthogonal_icir(
     and the Spearman correlation of the residual with the forward return. Infinite and missing values keep a name out for the day. Raises TableError for
     malformed frames, EvaluationError where the base contains the signal, InsufficientDataError where no date is evaluable.
     """
-    future = forward_input(forward_returns, calendar)
+    timing = timing or Timing()
+    future = forward_input(forward_returns, calendar, delay=timing.delay_sessions)
     score = score_input(signal, future, column)
-    evaluator = _evaluator(future, base_factors, industries, universe, timing or Timing(), min_names)
+    evaluator = _evaluator(future, base_factors, industries, universe, replace(timing, delay_sessions=future.delay), min_names)
     blocks = {name: _control(score_input(frame, future, None)) for name, frame in (controls or {}).items()}
     return verdict(evaluator, score.name, score.values, blocks, notes=score.notes)
 
@@ -158,6 +159,7 @@ def neutralise(
     """The score with the base taken out, date by date: date, asset, residual. For delivery; looks at no return.
 
     Names with any factor missing on a date have no row. Its orthogonal ICIR on the same base equals that of the score itself.
+    Raises EvaluationError where nothing is left on any date.
     """
     score = score_input(signal, None, column, calendar=calendar)
     shape = score.axes.shape
@@ -166,6 +168,11 @@ def neutralise(
     made = orthogonal_days(score.values, base, nothing, groups=group_block(industries, score.axes), keep_residual=True)
     if made.residual is None:
         raise SettingError("no residual was kept")
+    if not np.isfinite(made.residual).any():
+        raise EvaluationError(
+            f"{score.name}: nothing is left to deliver on any date: the base contains the score, or no name has a score and every factor on the "
+            "same date; leave out of the base what the score is made of, and check codes and dates"
+        )
     return to_frame(score.axes, {"residual": made.residual}, np.isfinite(made.residual))
 
 

@@ -30,7 +30,8 @@ _FEWEST_ON_GRID: Final = 3
 class Timing:
     """How daily ICs become figures.
 
-    grid_sessions: sessions between rebalances, so the number of offsets. delay_sessions: from score to entry. split: last day of
+    grid_sessions: sessions between rebalances, so the number of offsets. delay_sessions: from score to entry, where the forward returns
+    do not say it themselves. split: last day of
     the in-sample period; None = no split. null_draws: bootstrap draws, 0 = none. seed: of the bootstrap.
     """
 
@@ -59,7 +60,7 @@ def summarise(
             )
         most = int(names.max()) if names.size else 0
         raise InsufficientDataError(
-            f"{name}: not evaluable: no date out of {ic.size} has enough names with a score and a forward return "
+            f"{name}: not evaluable: no date out of {ic.size} has enough names with a forward return and a score that varies "
             f"(at most {most} on one date): loosen the settings of the signal, widen the data, or lower min_names"
         )
     offset = sessions.ordinals % timing.grid_sessions

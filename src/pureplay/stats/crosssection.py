@@ -57,11 +57,13 @@ def _zscore_block(
                 n += 1
         if n == 0:
             continue
-        mean, square = total / n, 0.0
+        rough, beyond, square = total / n, 0.0, 0.0
         for i in range(assets):
             if np.isfinite(found[i]):
-                square += (found[i] - mean) ** 2
-        sd = np.sqrt(square / n)
+                beyond += found[i] - rough
+                square += (found[i] - rough) ** 2
+        mean = rough + beyond / n  # a plain sum of thousands of equal numbers is off by more than the threshold below
+        sd = np.sqrt(max(square - beyond * beyond / n, 0.0) / n)
         if not sd > 1e-14 * abs(mean):  # rounding of a constant is not variation
             continue
         for i in range(assets):

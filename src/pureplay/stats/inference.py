@@ -83,7 +83,7 @@ def stationary_indices(length: int, draws: int, *, mean_block: float, rng: np.ra
 class OffsetNull:
     """Where the mean ICIR over offsets falls when the signal knows nothing: quantiles of a bootstrap of the demeaned daily IC.
 
-    quantiles: (level, value) pairs. all_positive: probability that every offset is positive. all_positive_se: its Monte-Carlo
+    quantiles: (level, value) pairs; quantile_se is the Monte-Carlo error of the outermost. all_positive: probability that every offset is positive. all_positive_se: its Monte-Carlo
     error. p: two-sided share of draws at least as far from 0 as the observed figure, and its Monte-Carlo error p_se.
     """
 
@@ -119,7 +119,7 @@ def offset_null(
         draws=draws,
         mean_block=mean_block,
         quantiles=tuple((level, float(np.quantile(means, level))) for level in levels),
-        quantile_se=_quantile_se(means, 0.95),
+        quantile_se=_quantile_se(means, 0.975),
         all_positive=share,
         all_positive_se=float(np.sqrt(share * (1 - share) / draws)),
         p=p,

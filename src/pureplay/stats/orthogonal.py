@@ -24,6 +24,7 @@ FEW_NAMES: Final = 2
 CONTAINED: Final = 3
 
 _PIVOT: Final = 1e-10  # squared sine of the angle to the columns before: below it a column adds rounding only
+_FAR: Final = 1e-6  # spread over size of a row, both squared, below which it is centred twice
 _LEFT: Final = 1e-12  # share of variance below which the residual is rounding
 
 Int64Array = npt.NDArray[np.int64]
@@ -42,7 +43,8 @@ class Orders:
 class OrthogonalDays:
     """Daily results. ic, names, reason: (horizons, sessions); reason 0 where ic is a number.
 
-    fitted: names in the regression. left: share of the signal's variance (within groups) that the base leaves. dropped: (sessions, columns) where a
+    fitted: names in the regression. left: share of the signal's variance (within groups) that the base leaves, NaN where the
+    signal does not vary. dropped: (sessions, columns) where a
     column was constant or a combination of the others and left the base for the day. residual: block of residuals, if asked for.
     """
 
@@ -156,21 +158,23 @@ def _orthogonal_block(
         for c in range(extra.shape[1]):
             _take(extra[t, c], index, rows[base.shape[1] + c])
         _take(signal[t], index, rows[columns])
+        flat = rows[columns].min() == rows[columns].max()
         used_groups = _center(rows, label, n_groups)
         fitted[t] = n
-        left[t] = _residualise(rows, dropped[t])
+        share = _residualise(rows, dropped[t])
+        left[t] = np.nan if flat else share
         residual[:] = np.nan
-        contained = not left[t] > _LEFT
-        if not contained:
+        nothing = flat or not share > _LEFT
+        if not nothing:
             for k in range(n):
                 residual[index[k]] = rows[columns, k]
         if kept.size:
             kept[t] = residual
-        count = 0 if contained else sort_finite(residual, order, scratch)
+        count = 0 if nothing else sort_finite(residual, order, scratch)
         needed = max(min_names, 2 * (columns - dropped[t].sum() + used_groups))
         for h in range(future.shape[0]):
-            if contained:
-                reason[h, t] = CONTAINED
+            if nothing:
+                reason[h, t] = FEW_NAMES if flat else CONTAINED
                 continue
             value, m = spearman_of_orders(
                 residual, order, count, future[h, t], future_order[h, t], future_count[h, t], both, rank_a, rank_b
@@ -209,15 +213,27 @@ def _center(rows: FloatArray, label: IndexArray, n_groups: int) -> int:
         for k in range(row.size):
             total[label[k]] += row[k]
             size += row[k] * row[k]
-        for g in range(n_groups):
-            total[g] = total[g] / count[g] if count[g] > 0 else 0.0
-        spread = 0.0
-        for k in range(row.size):
-            row[k] -= total[label[k]]
-            spread += row[k] * row[k]
+        spread = _subtract_means(row, label, total, count)
+        if spread <= _FAR * size:  # the mean dwarfs the spread, so its own rounding still shows
+            total[:] = 0.0
+            for k in range(row.size):
+                total[label[k]] += row[k]
+            spread = _subtract_means(row, label, total, count)
         if spread <= 1e-24 * size:
             row[:] = 0.0
     return int((count > 0).sum())
+
+
+@kernel
+def _subtract_means(row: FloatArray, label: IndexArray, total: FloatArray, count: FloatArray) -> float:
+    """Turn group totals into means, subtract them and return the sum of squares that is left."""
+    for g in range(total.size):
+        total[g] = total[g] / count[g] if count[g] > 0 else 0.0
+    spread = 0.0
+    for k in range(row.size):
+        row[k] -= total[label[k]]
+        spread += row[k] * row[k]
+    return float(spread)
 
 
 @kernel
@@ -241,7 +257,7 @@ def _residualise(rows: FloatArray, dropped: BoolArray) -> float:
         pivot = 1.0 if scale[c] > 0.0 else 0.0
         for d in range(c):
             pivot -= factor[c, d] * factor[c, d]
-        dropped[c] = pivot < _PIVOT
+        dropped[c] = not pivot >= _PIVOT  # NaN too, where squares overflow
         factor[c, c] = 1.0 if dropped[c] else np.sqrt(pivot)
         if dropped[c]:
             factor[c, :c] = 0.0

@@ -14,6 +14,7 @@ __all__ = ["WINDOW", "BarMaker", "FactorMaker"]
 
 WINDOW: Final = 20
 MINIMUM: Final = 15
+CLIP: Final = 3 * 1.4826
 
 
 class _Columns:
@@ -87,6 +88,9 @@ def _within(closes: Closes, cents: FloatArray) -> FloatArray:
 class FactorMaker:
     """Planted exposures beside strev_20 and ivol_20, which are computed from the returns of the bars.
 
+    Both are delivered as a risk model delivers them: clipped at median ± 3 scaled median absolute deviations and z-scored over the
+    stocks that traded. Raw ones would leave the tails of own return and own volatility in whatever is made orthogonal to them.
+
     strev_20 = minus the sum of ln(1 + ret) of the last 20 sessions. ivol_20 = residual standard deviation (ddof 2) of ret on
     the market and an intercept, same sessions. Both need 15 returns, otherwise null. The market is the return of the stocks
     that traded on the session and on the one before it, weighted by that session's total cap; the first session has none.
@@ -105,8 +109,8 @@ class FactorMaker:
         market = self._weigh_market(cap, ret)
         returns, joint = np.concatenate([self._returns, ret]), np.concatenate([self._market, market])
         columns = self._expose(closes)
-        columns["strev_20"] = _reversal(returns)
-        columns["ivol_20"] = _residual_sd(returns, joint)
+        columns["strev_20"] = _standardise(_reversal(returns), closes.traded)
+        columns["ivol_20"] = _standardise(_residual_sd(returns, joint), closes.traded)
         self._returns, self._market = returns[-(WINDOW - 1) :], joint[-(WINDOW - 1) :]
         body = {name: self._columns.body(closes, each, pa.float32()) for name, each in columns.items()}
         return pa.table({**self._columns.head(closes), **body})
@@ -126,6 +130,20 @@ class FactorMaker:
         held = (weight * np.where(weight > 0, ret, 0.0)).sum(axis=1)
         found: FloatArray = np.divide(held, total, out=np.full(total.size, np.nan), where=total > 0)
         return found
+
+
+def _standardise(values: FloatArray, traded: NDArray[np.bool_]) -> FloatArray:
+    out = np.full(values.shape, np.nan)
+    for row in range(values.shape[0]):
+        known = traded[row] & np.isfinite(values[row])
+        found = values[row, known]
+        if found.size:
+            middle = np.median(found)
+            reach = CLIP * np.median(np.abs(found - middle))
+            found = np.clip(found, middle - reach, middle + reach) if reach > 0 else found
+            spread = found.std()
+            out[row, known] = (found - found.mean()) / spread if spread > 0 else np.nan
+    return out
 
 
 def _windowed(x: FloatArray) -> FloatArray:

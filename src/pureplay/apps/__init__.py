@@ -1,0 +1,3 @@
+"""Programs: the command line and the pipeline behind it."""
+
+__all__: list[str] = []

@@ -1,0 +1,66 @@
+"""The configuration of a run: a TOML file, checked field by field."""
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from pureplay.errors import SettingError
+from pureplay.signals.settings import SignalSettings
+from pureplay.studies.momentum import Evaluation
+
+__all__ = ["RunConfig", "read_config"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """name: of the run. data: dataset folder, relative to the current directory. signal, evaluation: settings."""
+
+    name: str
+    data: Path | None
+    signal: SignalSettings
+    evaluation: Evaluation
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read a run configuration; raises SettingError that names the file, the key and the nearest known one."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingError(f"there is no configuration {path}: give the path of a TOML file such as examples/cn.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is not TOML in UTF-8: {error}") from error
+    _known(content, ["name", "data", "signal", "evaluation"], str(path))
+    data = content.get("data")
+    return RunConfig(
+        name=str(content.get("name", path.stem)),
+        data=None if data is None else Path(data),
+        signal=_section(SignalSettings, content.get("signal", {}), f"{path} [signal]"),
+        evaluation=_section(Evaluation, content.get("evaluation", {}), f"{path} [evaluation]"),
+    )
+
+
+def _known(given: dict[str, Any], names: list[str], where: str) -> None:
+    for key in given:
+        if key not in names:
+            close = difflib.get_close_matches(key, names, n=1)
+            hint = f"is it {close[0]}?" if close else f"known are {', '.join(names)}"
+            raise SettingError(f"{where} has the unknown key {key!r}: {hint}")
+
+
+def _section(kind: type[T], given: Any, where: str) -> T:
+    if not isinstance(given, dict):
+        raise SettingError(f"{where} must be a table of settings, not {given!r}")
+    _known(given, [each.name for each in fields(kind)], where)  # type: ignore[arg-type]
+    # TOML has no null: the text "none" switches an optional setting off
+    cleaned = {key: None if value == "none" else value for key, value in given.items()}
+    try:
+        return TypeAdapter(kind).validate_python(cleaned)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingError(f"{where}: {'.'.join(str(each) for each in first['loc']) or 'settings'}: {first['msg']}, not {first['input']!r}") from error

@@ -1,0 +1,130 @@
+"""What a run leaves behind, written so that a crash leaves the old folder or the new one."""
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+import pureplay
+from pureplay.dataset import Dataset, file_sha256, write_json
+from pureplay.errors import DatasetError
+from pureplay.reports.tearsheet import render
+from pureplay.signals.momentum import SignalBlocks
+from pureplay.studies.records import MomentumStudy
+
+__all__ = ["MARK", "daily_ics", "manifest_of", "write_run", "write_scores"]
+
+MARK: Final = "manifest.json"
+_PACKAGES: Final = ("numpy", "numba", "polars", "scipy", "pyarrow", "pandas", "exchange_calendars")
+_SCORE_BLOCK_ROWS: Final = 1_500_000
+
+
+def write_scores(scores: SignalBlocks, path: Path) -> int:
+    """Write scores as Parquet in blocks of sessions, date then asset ascending; returns the number of rows."""
+    sessions, assets = scores.market.axes.shape
+    step = max(1, _SCORE_BLOCK_ROWS // assets)
+    rows, writer = 0, None
+    try:
+        for first in range(0, sessions, step):
+            block = scores.to_frame(first=first, last=min(first + step, sessions))
+            arrow = block.with_columns(pl.col("asset").cast(pl.Categorical)).to_arrow()
+            writer = writer or pq.ParquetWriter(path, arrow.schema, compression="zstd", compression_level=1)
+            writer.write_table(arrow.cast(writer.schema))
+            rows += block.height
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def daily_ics(study: MomentumStudy) -> pl.DataFrame:
+    """Daily ICs of a study: figure, horizon_sessions, date, offset, ic, names, reason."""
+    series = [*study.components.values(), *study.horizons, *study.universes.values()]
+    if study.verdict is not None:
+        series += [study.verdict.orthogonal, *([study.verdict.nested] if study.verdict.nested is not None else [])]
+        series += [each.orthogonal for each in study.verdict.controls]
+    frames = [each.daily.select(figure=pl.lit(each.name), horizon_sessions=pl.lit(each.horizon_sessions), **{c: pl.col(c) for c in each.daily.columns}) for each in series]
+    empty = {"figure": pl.String, "horizon_sessions": pl.Int32, "date": pl.Date, "offset": pl.Int64, "ic": pl.Float64, "names": pl.Int64, "reason": pl.String}
+    return pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame(schema=empty)
+
+
+def manifest_of(config: Mapping[str, Any], data: Mapping[str, Dataset], seed: int) -> dict[str, Any]:
+    """What made a number: configuration, SHA-256 of every input table, versions, seed."""
+    versions = {"pureplay": pureplay.__version__, "python": sys.version.split()[0], "platform": platform.platform(terse=True)}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "config": dict(config),
+        "seed": seed,
+        "versions": versions,
+        "data": {name: {"sha256": each.fingerprint(), "notes": dict(each.notes)} for name, each in data.items()},
+    }
+
+
+def write_run(
+    out: Path, *, title: str, studies: Sequence[MomentumStudy], scores: Mapping[str, SignalBlocks], summary: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> None:
+    """Write summary.json, scores, daily ICs, manifest.json and report.html to `out`, replacing an earlier run there as a whole.
+
+    scores: file stem → scores. Raises DatasetError where the folder holds something that is not a run, or cannot be written.
+    """
+
+    def fill(folder: Path) -> None:
+        for stem, each in scores.items():
+            write_scores(each, folder / f"{stem}.parquet")
+        daily = [daily_ics(each).with_columns(run=pl.lit(each.name)) for each in studies]
+        pl.concat(daily, how="vertical_relaxed").write_parquet(folder / "ic_daily.parquet")
+        write_json(folder / "summary.json", _plain(summary))
+        (folder / "report.html").write_text(render(studies, title=title, manifest=_plain(manifest)), encoding="utf-8")
+        files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+        write_json(folder / MARK, _plain({**manifest, "files": files}))
+
+    replace_folder(out, fill)
+
+
+def replace_folder(out: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a new folder beside `out` and put it in its place; whatever goes wrong before that leaves `out` as it was."""
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / MARK).exists())):
+        raise DatasetError(f"{out} holds something that is not a run of pureplay: choose another --out, nothing was written")
+    fresh, old = out.with_name(f".{out.name}.{os.getpid()}.new"), out.with_name(f".{out.name}.{os.getpid()}.old")
+    try:
+        fresh.mkdir(parents=True)
+        fill(fresh)
+        if out.exists():
+            out.rename(old)
+        fresh.rename(out)
+    except OSError as error:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise DatasetError(f"cannot write {out}: {error}: free space or choose another --out; what was there is unchanged") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON-ready copy: dates as text, NaN as null."""
+    text = json.dumps(_finite(content), default=str, ensure_ascii=False)
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,163 @@
+"""One self-contained page on one or more studies: verdict, figures, charts, what was left out, settings, glossary."""
+
+import base64
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import plotly.io
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from pureplay.errors import SettingError
+from pureplay.reports import grids, wording
+from pureplay.reports.drawing import colour
+from pureplay.reports.formats import DASH, count, day, flatten, signed
+from pureplay.reports.gallery import Chart, gallery
+from pureplay.studies.records import MomentumStudy
+
+__all__ = ["render", "write"]
+
+_JSON_IN_HTML: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+def render(studies: Sequence[MomentumStudy], *, title: str, manifest: Mapping[str, Any]) -> str:
+    """The page as HTML; it loads nothing from anywhere, and its own policy forbids the browser to try.
+
+    studies: one, or several to lay side by side in this order. manifest: what made them (configuration, data hashes, versions, seed);
+    it may nest. All text is escaped. The same arguments give the same page. Raises SettingError without a study.
+    """
+    if not studies:
+        raise SettingError("a report needs at least one study, and there is none: pass the study as [study]")
+    judged = [study.verdict for study in studies if study.verdict is not None]
+    charts = gallery(studies)
+    mixed = [study.name for study in studies if study.synthetic]
+    page = _template().render(
+        title=title,
+        synthetic=wording.SYNTHETIC if mixed else "",
+        synthetic_names=mixed if 0 < len(mixed) < len(studies) else [],
+        facts=_facts(studies),
+        cards=[_card(index, study) for index, study in enumerate(studies)],
+        names=[study.name for study in studies],
+        colours=[colour(index) for index in range(len(studies))],
+        headline=grids.headline(studies) if judged else (),
+        charts=charts,
+        chart_data={chart.key: _chart_json(chart) for chart in charts},
+        skips=grids.skips(studies),
+        refusals=grids.refusals(studies),
+        universes=grids.universes(studies),
+        settings=[(name, grids.settings_rows(values)) for name, values in _settings(studies).items()],
+        manifest=flatten(manifest),
+        glossary=wording.glossary(judged[0].orthogonal.grid_sessions if judged else 20),
+        plotly=Markup(get_plotlyjs()) if charts else "",
+        starter=Markup(_starter()) if charts else "",
+        policy=_policy([get_plotlyjs(), _starter()] if charts else []),
+    )
+    return page if page.endswith("\n") else f"{page}\n"
+
+
+def write(path: str | Path, studies: Sequence[MomentumStudy], *, title: str, manifest: Mapping[str, Any]) -> Path:
+    """Write the page of `render` and return its path: a reader sees the old page or the new one, never a part.
+
+    The folder must exist. Raises what `render` raises, before the old page is touched.
+    """
+    target = Path(path)
+    page = render(studies, title=title, manifest=manifest)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("x", encoding="utf-8", newline="\n") as out:
+            out.write(page)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("pureplay.reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _template() -> jinja2.Template:
+    return _environment().get_template("report.html")
+
+
+@cache
+def _starter() -> str:
+    return _environment().get_template("charts.js").render()
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Content-Security-Policy that lets exactly these scripts run and nothing be fetched."""
+    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts)
+    allowed = " ".join(f"'sha256-{each}'" for each in digests) or "'none'"
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+
+
+def _chart_json(chart: Chart) -> Markup:
+    """Data and layout as JSON that cannot end the element it stands in."""
+    return Markup(plotly.io.to_json(chart.figure, validate=False).translate(_JSON_IN_HTML))
+
+
+def _facts(studies: Sequence[MomentumStudy]) -> tuple[tuple[str, str], ...]:
+    """Size of the data: dates, sessions, stocks; each once where the studies agree."""
+    held = [study.coverage for study in studies if study.coverage.height]
+    days = [(_date(frame["date"].min()), _date(frame["date"].max())) for frame in held]
+    return (
+        ("Dates", _agreed(f"{day(first)} to {day(last)}" for first, last in days)),
+        ("Sessions", _agreed(count(frame.height) for frame in held)),
+        ("Stocks traded a day, at most", _agreed(count(_number(frame["traded"].max())) for frame in held)),
+        ("Stocks scored a day, at most", _agreed(count(_number(frame["scored"].max())) for frame in held)),
+    )
+
+
+def _agreed(values: Iterable[str]) -> str:
+    return " / ".join(dict.fromkeys(values)) or DASH
+
+
+def _date(value: object) -> date | None:
+    return value if isinstance(value, date) else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _card(index: int, study: MomentumStudy) -> dict[str, Any]:
+    verdict = study.verdict
+    nested = verdict.nested if verdict is not None else None
+    return {
+        "name": study.name,
+        "colour": colour(index),
+        "synthetic": study.synthetic,
+        "status": wording.status(study),
+        "found": verdict is not None and verdict.product_information == "found",
+        "sentences": wording.paragraph(study),
+        "notes": verdict.notes if verdict is not None else (),
+        "figures": ()
+        if verdict is None
+        else (("orthogonal ICIR", signed(verdict.icir)), ("nested t", signed(nested.test.t, 2) if nested is not None else DASH)),
+    }
+
+
+def _settings(studies: Sequence[MomentumStudy]) -> dict[str, list[Mapping[str, Any]]]:
+    return {
+        "Signal settings": [study.settings for study in studies],
+        "Evaluation settings": [study.evaluation for study in studies],
+        "Data": [study.data for study in studies],
+        "Wall time, seconds": [{stage: f"{spent:.2f}" for stage, spent in study.seconds.items()} for study in studies],
+    }

@@ -1,0 +1,293 @@
+"""Product momentum as a whole experiment: scores, controls, placebos, verdict and everything printed beside it."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pureplay.dataset import Dataset
+from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.evaluate.diagnostics import factor_correlations, quantile_curve, score_autocorrelation
+from pureplay.evaluate.inputs import base_block, group_block, member_block
+from pureplay.evaluate.orthogonal import Control, Evaluator, nested_t, verdict
+from pureplay.evaluate.records import ICSummary, OrthogonalICIR
+from pureplay.evaluate.summary import Timing
+from pureplay.market import Market, load_market
+from pureplay.signals.implied import Peers
+from pureplay.signals.momentum import SignalBlocks, product_peers, score_blocks
+from pureplay.signals.settings import SignalSettings
+from pureplay.stats.lookahead import compound_forward
+from pureplay.stats.orthogonal import forward_orders
+from pureplay.studies.controls import build_controls, deal_within_industry, schemes_by_depth, shuffle_source
+from pureplay.studies.records import MomentumStudy
+
+__all__ = ["Evaluation", "Progress", "run_momentum"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How a study judges its scores.
+
+    horizon_sessions: of the headline. horizons_sessions: further ones beside it. delay_sessions: from score to entry.
+    grid_sessions: between rebalances. split: last in-sample day. base: columns of the factors table to take out, None = all of them;
+    () = none. industry_scheme: labels absorbed as dummies. universes: whether to repeat the figure within each index.
+    shuffles: within-industry shuffles. null_draws: bootstrap draws. min_names: fewest names a date. quantiles: of the curve.
+    seed: of shuffles and bootstrap.
+    """
+
+    horizon_sessions: int = 20
+    horizons_sessions: tuple[int, ...] = (1, 5, 10, 20, 40, 60, 120)
+    delay_sessions: int = 1
+    grid_sessions: int = 20
+    split: date | None = None
+    base: tuple[str, ...] | None = None
+    industry_scheme: str | None = None
+    universes: bool = True
+    shuffles: int = 20
+    null_draws: int = 1000
+    min_names: int = 30
+    quantiles: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        low = {"horizon_sessions": 1, "delay_sessions": 1, "grid_sessions": 1, "shuffles": 0, "null_draws": 0, "min_names": 3, "quantiles": 2}
+        for name, least in low.items():
+            if getattr(self, name) < least:
+                raise SettingError(f"{name} must be at least {least}, not {getattr(self, name)}")
+
+    @property
+    def timing(self) -> Timing:
+        """The part that the evaluation reads."""
+        return Timing(
+            grid_sessions=self.grid_sessions, delay_sessions=self.delay_sessions, split=self.split, null_draws=self.null_draws, seed=self.seed
+        )
+
+
+@dataclass(slots=True)
+class _Clock:
+    say: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.say(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+def run_momentum(
+    data: Dataset, settings: SignalSettings, evaluation: Evaluation, *, name: str = "product momentum", progress: Progress | None = None
+) -> tuple[MomentumStudy, SignalBlocks]:
+    """Scores and the verdict on them.
+
+    data: bars, and segments with taxonomy or industries; factors (the base), industries (control, shuffle), index_members
+    (universes) where present. progress: called with the name of each stage. Scores that cannot be evaluated are still returned; the
+    study then says why.
+    """
+    clock = _Clock(progress or (lambda stage: None))
+    with clock.stage("market"):
+        market = load_market(data)
+    with clock.stage("product mix and baskets"):
+        peers = product_peers(data, market, settings)
+    with clock.stage("scores"):
+        scores = score_blocks(market, peers, settings)
+    with clock.stage("forward returns and base"):
+        evaluator = _evaluator(data, market, evaluation, (evaluation.horizon_sessions,))
+    with clock.stage("controls"):
+        controls, control_scores, notes = build_controls(data, market, settings)
+    judged, why = None, None
+    with clock.stage("verdict"):
+        try:
+            judged = verdict(evaluator, "composite", scores.composite, controls, notes=notes + _notes(data, evaluation))
+        except InsufficientDataError as error:
+            why = _not_evaluable(str(error), scores)
+    if judged is not None:
+        with clock.stage("within-industry shuffles"):
+            judged = _with_shuffles(judged, data, market, peers, settings, evaluation, evaluator, controls, clock.say)
+    with clock.stage("components, horizons, universes"):
+        components = _components(evaluator, scores, control_scores)
+        horizons = _horizons(data, market, evaluation, scores, evaluator) if judged is not None else ()
+        universes = _universes(data, evaluation, scores, evaluator) if judged is not None else {}
+    study = MomentumStudy(
+        name=name,
+        synthetic=bool(data.notes.get("synthetic", False)),
+        settings=settings.to_dict(),
+        evaluation=asdict(evaluation),
+        data=_facts(data, market),
+        verdict=judged,
+        not_evaluable=why,
+        components=components,
+        horizons=horizons,
+        universes=universes,
+        quantiles=quantile_curve(scores.composite, evaluator.forward.values[0], quantiles=evaluation.quantiles),
+        coverage=_coverage(market, scores),
+        autocorrelation=score_autocorrelation(scores.composite),
+        factor_correlation=factor_correlations(scores.composite, evaluator.base, evaluator.base_names),
+        refused=_findings(data),
+        scored_rows=int(np.isfinite(scores.composite).sum()),
+        seconds=clock.seconds,
+    )
+    return study, scores
+
+
+def _evaluator(data: Dataset, market: Market, evaluation: Evaluation, horizons: tuple[int, ...]) -> Evaluator:
+    axes = market.axes
+    columns = None if evaluation.base is None else ["date", "asset", *evaluation.base]
+    factors = data.frame("factors", columns) if data.has("factors") and evaluation.base != () else None
+    base, names = base_block(factors, axes)
+    industries = None
+    if evaluation.industry_scheme is not None:
+        known = schemes_by_depth(data)
+        if evaluation.industry_scheme not in known:
+            raise SettingError(f"industry_scheme {evaluation.industry_scheme!r} is not in the dataset; it has {', '.join(known) or 'none'}")
+        industries = data.frame("industries").filter(pl.col("scheme") == evaluation.industry_scheme)
+    return Evaluator(
+        axes=axes,
+        base=base,
+        base_names=names,
+        forward=forward_orders(_forward(market, evaluation, horizons)),
+        horizons=horizons,
+        timing=evaluation.timing,
+        groups=group_block(industries, axes),
+        min_names=evaluation.min_names,
+    )
+
+
+def _forward(market: Market, evaluation: Evaluation, horizons: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return np.stack([compound_forward(market.returns, market.traded, sessions=each, delay=evaluation.delay_sessions) for each in horizons])
+
+
+def _notes(data: Dataset, evaluation: Evaluation) -> tuple[str, ...]:
+    out = []
+    if not data.has("factors") or evaluation.base == ():
+        out.append("there is no factors table in use, so the base is empty: the orthogonal figure is the raw one")
+    if data.has("segments"):
+        assumed = data.frame("segments").filter(pl.col("known_at_source") == "assumed").height
+        if assumed:
+            out.append(f"{assumed} segment rows carry an assumed publish date, so they are not point in time at the source")
+    return tuple(out)
+
+
+def _not_evaluable(error: str, scores: SignalBlocks) -> str:
+    a_day = np.isfinite(scores.composite).sum(axis=1)
+    some = a_day[a_day > 0]
+    named = (scores.n_peers >= scores.settings.min_peers).sum(axis=1)
+    detail = (
+        f"a date with any score has {int(np.median(some))} scored names in the median, {int(some.max())} at most"
+        if some.size
+        else f"no name is scored on any date; at most {int(named.max())} names find {scores.settings.min_peers} peers on one date"
+    )
+    return (
+        f"{error}. With level={scores.settings.level!r}, purity above {scores.settings.purity}, {scores.settings.min_peers} peers and covered share "
+        f"{scores.settings.min_covered}, {detail}"
+    )
+
+
+def _with_shuffles(
+    judged: OrthogonalICIR,
+    data: Dataset,
+    market: Market,
+    peers: Peers,
+    settings: SignalSettings,
+    evaluation: Evaluation,
+    evaluator: Evaluator,
+    controls: Mapping[str, Control],
+    say: Progress,
+) -> OrthogonalICIR:
+    """Nested t of the pipeline with mixes dealt out again within each finest-level industry, once a seed."""
+    schemes = schemes_by_depth(data)
+    if settings.products != "segments":
+        return replace(judged, notes=(*judged.notes, "products are industry labels: there is nothing to shuffle within an industry"))
+    if not schemes or evaluation.shuffles == 0:
+        return judged
+    found = []
+    for number in range(evaluation.shuffles):
+        say(f"within-industry shuffles {number + 1}/{evaluation.shuffles}")
+        rng = np.random.default_rng([evaluation.seed, number])
+        dealt = deal_within_industry(peers, shuffle_source(data, market.axes, peers, scheme=schemes[0], rng=rng))
+        found.append(nested_t(evaluator, score_blocks(market, dealt, settings).composite, controls))
+    return replace(judged, shuffled_t=tuple(each for each in found if np.isfinite(each)))
+
+
+def _components(evaluator: Evaluator, scores: SignalBlocks, controls: Mapping[str, SignalBlocks]) -> dict[str, ICSummary]:
+    parts = {"composite": scores.composite, "biz_mom": scores.biz_mom, "implied": scores.implied, "minus biz_resvol": -scores.biz_resvol}
+    for name, each in controls.items():
+        parts |= {name: each.composite, f"{name} biz_mom": each.biz_mom}
+    out = {}
+    for name, block in parts.items():
+        inside = np.where(scores.universe, block, np.nan)
+        try:
+            out[name] = evaluator.summary(f"{name}, raw", evaluator.days(inside, raw=True))
+        except InsufficientDataError:
+            continue
+    return out
+
+
+def _horizons(data: Dataset, market: Market, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator) -> tuple[ICSummary, ...]:
+    horizons = tuple(each for each in evaluation.horizons_sessions if each + evaluation.delay_sessions < market.axes.shape[0])
+    if not horizons:
+        return ()
+    judge = replace(main, horizons=horizons, forward=forward_orders(_forward(market, evaluation, horizons)))
+    made = judge.days(scores.composite)
+    out = []
+    for position, horizon in enumerate(horizons):
+        try:
+            out.append(judge.summary(f"composite, {horizon} sessions", made, horizon=position))
+        except InsufficientDataError:
+            continue
+    return tuple(out)
+
+
+def _universes(data: Dataset, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator) -> dict[str, ICSummary]:
+    if not evaluation.universes or not data.has("index_members"):
+        return {}
+    members, out = data.frame("index_members"), {}
+    for index in members["index"].unique().sort():
+        inside = member_block(members.filter(pl.col("index") == index), main.axes)
+        try:
+            out[index] = main.summary(f"composite within {index}", main.days(scores.composite, among=inside))
+        except InsufficientDataError:
+            continue
+    return out
+
+
+def _coverage(market: Market, scores: SignalBlocks) -> pl.DataFrame:
+    filed = scores.universe & (scores.mix.active >= 0)
+    counts = {
+        "traded": market.traded,
+        "universe": scores.universe,
+        "filed": filed,
+        "covered": filed & np.isfinite(scores.implied),
+        "scored": np.isfinite(scores.composite),
+    }
+    days = pl.Series(market.axes.sessions.dates).cast(pl.Date)
+    return pl.DataFrame({"date": days, **{name: block.sum(axis=1) for name, block in counts.items()}})
+
+
+def _facts(data: Dataset, market: Market) -> dict[str, Any]:
+    dates = market.axes.sessions.dates
+    return {
+        "sessions": int(dates.size),
+        "assets": market.axes.shape[1],
+        "first": str(dates[0]),
+        "last": str(dates[-1]),
+        "calendar": data.calendar,
+        "tables": sorted(data.tables),
+        "notes": dict(data.notes),
+    }
+
+
+def _findings(data: Dataset) -> pl.DataFrame:
+    if data.report is not None:
+        return data.report.to_frame()
+    return pl.DataFrame(
+        list(data.findings), schema={"level": pl.String, "table": pl.String, "rule": pl.String, "count": pl.Int64, "remedy": pl.String}
+    )
