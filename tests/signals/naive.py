@@ -240,6 +240,10 @@ class Market:
             if (row["ret"] is not None) if volume is None else volume > 0:
                 self.bars[number[row["date"]]][row["asset"]] = row
         self.about = {row["asset"]: row for row in tables.get("assets", [])}
+        self.first: dict[str, int] = {}
+        for t, bars in enumerate(self.bars):
+            for asset in bars:
+                self.first.setdefault(asset, t)
         self.member = [{asset: self._member(t, asset, weighting) for asset in self.bars[t]} for t in range(len(self.days))]
 
     def traded(self, t: int, asset: str) -> bool:
@@ -265,10 +269,9 @@ class Market:
         return f"asset {asset}" if name is None else f"issuer {name}"
 
     def seasoned(self, t: int, asset: str, sessions: int) -> bool:
-        listed = self.about.get(asset, {}).get("list_date")
-        first = next((s for s in range(len(self.days)) if self.traded(s, asset)), None)
+        listed, first = self.about.get(asset, {}).get("list_date"), self.first[asset]
         if listed is None:
-            return first == 0 or (first is not None and t - first + 1 >= sessions)
+            return first == 0 or t - first + 1 >= sessions
         before = 0  # weekdays before the data stand in for sessions
         day = listed
         while day < self.days[0] and before < sessions:
@@ -289,6 +292,9 @@ class Baskets:
         self.equal = Market(tables, "equal") if "synthetic" in settings["fallback"] else self.market
         self.tree = Tree(tables.get("taxonomy", []))
         self.filings: dict[str, list[Filing]] = {}
+        self._labels: dict[tuple[str, str], list[Row]] = {}
+        for each in tables.get("industries", []):
+            self._labels.setdefault((each["asset"], each["scheme"]), []).append(each)
         if settings["products"] == "segments":
             self._read_filings()
         self._active: dict[tuple[int, str], Filing | None] = {}
@@ -308,12 +314,8 @@ class Baskets:
     def label(self, scheme: str, row: int, asset: str) -> Row | None:
         """Industry row in force, the one that started last."""
         day = self.market.days[row]
-        held = [
-            each
-            for each in self.tables["industries"]
-            if each["asset"] == asset and each["scheme"] == scheme and each["start_date"] <= day
-            if each.get("end_date") is None or day < each["end_date"]
-        ]
+        rows = self._labels.get((asset, scheme), [])
+        held = [each for each in rows if each["start_date"] <= day and (each.get("end_date") is None or day < each["end_date"])]
         return max(held, key=lambda each: each["start_date"], default=None)
 
     def scheme(self) -> str:
@@ -459,11 +461,13 @@ def residual_sd(x: Sequence[float], y: Sequence[float]) -> float | None:
     return math.sqrt(total((b - my - slope * (a - mx)) ** 2 for a, b in zip(xs, ys, strict=True)) / (n - 2))
 
 
-def sample_sd(values: Sequence[float]) -> float:
-    """Standard deviation with n - 1."""
-    exactly = [Fraction(each) for each in values]
-    centre = sum(exactly) / len(exactly)
-    return math.sqrt(sum((each - centre) ** 2 for each in exactly) / (len(exactly) - 1))
+def sample_sd(x: Sequence[float], y: Sequence[float]) -> float:
+    """Standard deviation of y - x with n - 1."""
+    large = max(map(abs, [*x, *y])) > 10
+    gaps: list[Any] = [Fraction(b) - Fraction(a) if large else b - a for a, b in zip(x, y, strict=True)]
+    total: Callable[[Iterable[Any]], Any] = sum if large else math.fsum
+    centre = total(gaps) / len(gaps)
+    return math.sqrt(total((each - centre) ** 2 for each in gaps) / (len(gaps) - 1))
 
 
 def zscores(values: dict[str, float], mads: float | None) -> dict[str, float]:
@@ -508,12 +512,12 @@ class _Scores:
         if len(pairs) < self.set["min_valid_sessions"]:
             return None, (spread if self.set["resvol"] == "product_agg" else None)
         x, y = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        gaps = x if self.set["momentum"] == "level" else [Fraction(a) - Fraction(b) for a, b in pairs]
+        own = [] if self.set["momentum"] == "level" else [-each for each in y]
         if self.set["resvol"] == "ols":
             spread = residual_sd(x, y)
         elif self.set["resvol"] == "diff_sd":
-            spread = sample_sd([Fraction(b) - Fraction(a) for a, b in pairs])
-        return float(sum(Fraction(each) for each in gaps)), spread
+            spread = sample_sd(x, y)
+        return math.fsum([*x, *own]), spread
 
     def window(self, t: int) -> range:
         return range(max(0, t - self.set["window_sessions"] + 1), t + 1)

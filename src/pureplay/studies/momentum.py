@@ -38,8 +38,9 @@ class Evaluation:
     horizon_sessions: of the headline. horizons_sessions: further ones beside it. delay_sessions: from score to entry.
     grid_sessions: between rebalances. split: last in-sample day. base: columns of the factors table to take out, None = all of them;
     () = none. industry_scheme: labels absorbed as dummies. universes: whether to repeat the figure within each index.
-    shuffles: within-industry shuffles. null_draws: bootstrap draws. min_names: fewest names a date. quantiles: of the curve.
-    seed: of shuffles and bootstrap.
+    shuffles: within-industry shuffles. null_draws: bootstrap draws. min_names: fewest names a date. min_typical_names: median of
+    scored names a date below which there is no verdict: a rank correlation of some thirty names from a handful of baskets is
+    noise, whatever its t. quantiles: of the curve. seed: of shuffles and bootstrap.
     """
 
     horizon_sessions: int = 20
@@ -53,11 +54,12 @@ class Evaluation:
     shuffles: int = 20
     null_draws: int = 1000
     min_names: int = 30
+    min_typical_names: int = 100
     quantiles: int = 10
     seed: int = 0
 
     def __post_init__(self) -> None:
-        low = {"horizon_sessions": 1, "delay_sessions": 1, "grid_sessions": 1, "shuffles": 0, "null_draws": 0, "min_names": 3, "quantiles": 2}
+        low = {"horizon_sessions": 1, "delay_sessions": 1, "grid_sessions": 1, "shuffles": 0, "null_draws": 0, "min_names": 3, "min_typical_names": 1, "quantiles": 2}
         for name, least in low.items():
             if getattr(self, name) < least:
                 raise SettingError(f"{name} must be at least {least}, not {getattr(self, name)}")
@@ -106,9 +108,10 @@ def run_momentum(
     judged, why = None, None
     with clock.stage("verdict"):
         try:
+            _require_names(scores, evaluation)
             judged = verdict(evaluator, "composite", scores.composite, controls, notes=notes + _notes(data, evaluation))
         except InsufficientDataError as error:
-            why = _not_evaluable(str(error), scores)
+            why = _not_evaluable(str(error), scores, peers)
     if judged is not None:
         with clock.stage("within-industry shuffles"):
             judged = _with_shuffles(judged, data, market, peers, settings, evaluation, evaluator, controls, clock.say)
@@ -176,18 +179,25 @@ def _notes(data: Dataset, evaluation: Evaluation) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _not_evaluable(error: str, scores: SignalBlocks) -> str:
+def _require_names(scores: SignalBlocks, evaluation: Evaluation) -> None:
     a_day = np.isfinite(scores.composite).sum(axis=1)
-    some = a_day[a_day > 0]
-    named = (scores.n_peers >= scores.settings.min_peers).sum(axis=1)
-    detail = (
-        f"a date with any score has {int(np.median(some))} scored names in the median, {int(some.max())} at most"
-        if some.size
-        else f"no name is scored on any date; at most {int(named.max())} names find {scores.settings.min_peers} peers on one date"
-    )
+    typical = float(np.median(a_day[a_day > 0])) if (a_day > 0).any() else 0.0
+    if typical < evaluation.min_typical_names:
+        raise InsufficientDataError(
+            f"a date with scores has {typical:.0f} scored names in the median, {int(a_day.max())} at most; a verdict needs "
+            f"{evaluation.min_typical_names}: loosen level, purity, min_peers or min_covered, or lower min_typical_names"
+        )
+
+
+def _not_evaluable(error: str, scores: SignalBlocks, peers: Peers) -> str:
+    active, offsets, group, makes = peers.families[0][:4]
+    filings = active[-1][active[-1] >= 0]
+    members = np.concatenate([group[offsets[f] : offsets[f + 1]][makes[offsets[f] : offsets[f + 1]]] for f in filings] or [np.empty(0, dtype=np.int32)])
+    sizes = np.bincount(members, minlength=1)
+    wanted = scores.settings.min_peers + int(scores.settings.min_peers_after_removal)
     return (
-        f"{error}. With level={scores.settings.level!r}, purity above {scores.settings.purity}, {scores.settings.min_peers} peers and covered share "
-        f"{scores.settings.min_covered}, {detail}"
+        f"{error}. On the last session {filings.size} stocks have a usable filing, {members.size} are pure plays of {int((sizes > 0).sum())} products, "
+        f"and {int((sizes >= wanted).sum())} products have the {wanted} pure plays that leave each of them {scores.settings.min_peers} peers"
     )
 
 
