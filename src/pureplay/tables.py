@@ -235,6 +235,15 @@ class Contract:
         found = {name: (column.metadata or {})["default"] for name, column in self.schema.columns().items()}
         return {name: value for name, value in found.items() if value is not None}
 
+    def row_rules(self) -> dict[str, pl.Expr]:
+        """What every single row must satisfy: `rule` or `column|rule` → expression; null counts as satisfied.
+
+        dataframely hands its rules out only together with the uniqueness of the key, which costs more than all of them and
+        which the check has established by then from the order of the rows.
+        """
+        rules = self.schema._validation_rules(with_cast=False)
+        return {name: rule.expr for name, rule in rules.items() if name != "primary_key"}
+
 
 CONTRACTS: Final[dict[str, Contract]] = {
     each.name: each

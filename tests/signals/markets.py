@@ -235,7 +235,7 @@ def _file(
     amounts = {node: amount for node, amount in amounts.items() if node == "unmapped" or _known(node, publish)}
     if rng.random() < 0.2:
         amounts = {node: round(amount * 1.01, 2) for node, amount in amounts.items()}  # cents
-    total = sum(amounts.values())
+    total = round(sum(amounts.values()), 2)
     extra: list[tuple[str, str, float]] = []
     what = rng.random()
     if what < 0.08:  # the parent beside the children, with a rest of its own
@@ -243,8 +243,8 @@ def _file(
         above = sorted({parents[node] for node in amounts if node in parents} - set(amounts))
         for parent in above[:1]:
             inside = sum(amount for node, amount in amounts.items() if parents.get(node) == parent)
-            extra.append((parent, "product", inside + (total * 0.1 if rng.random() < 0.5 else 0)))
-            total += extra[-1][2] - inside
+            extra.append((parent, "product", round(inside + (total * 0.1 if rng.random() < 0.5 else 0), 2)))
+            total = round(total + extra[-1][2] - inside, 2)
     elif what < 0.14:
         largest = max(amounts, key=lambda node: amounts[node])
         extra.append(("B2" if largest != "B2" else "C", "product", amounts[largest]))  # one amount under two names

@@ -535,7 +535,7 @@ class _Scores:
         for group, share in self.baskets.shares(t, asset).items():
             pairs = []
             for s in self.window(t):
-                value, _, _ = self.baskets.product_return(group, asset, t if self.set["frozen"] else s, s)
+                value, _ = self.baskets.answer("products", group, asset, t if self.set["frozen"] else s, s)
                 if value is not None and self.reference(s) is not None:
                     pairs.append((self.reference(s), value))
             if share == 0 or len(pairs) < self.set["min_valid_sessions"]:
@@ -574,11 +574,11 @@ def product_momentum(tables: Mapping[str, pl.DataFrame], **settings: Any) -> dic
                 "biz_mom_z": momentum,
                 "biz_resvol_z": resvol,
                 "composite": None if momentum is None or resvol is None else 0.5 * momentum - 0.5 * resvol,
-                "covered_share": float(made["covered_share"]),
+                "covered_share": float(made["covered_share"]) if t else None,  # no market value is known before the first session
                 "n_peers": made["n_peers"],
                 "period_end": filing.period_end,
                 "publish_date": filing.publish_date,
                 "eff_date": filing.eff_date,
-                **{f"share_{name}": float(made["by"][name]) for name in chosen["fallback"]},
+                **{f"share_{name}": float(made["by"][name]) if t else None for name in chosen["fallback"]},
             }
     return out

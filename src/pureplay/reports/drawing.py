@@ -82,7 +82,7 @@ def dot_rows(x_title: str, names: Sequence[tuple[int, str, float | None]], *, di
     for row, (index, name, value) in enumerate(names):
         figure.add_annotation(
             x=0, xref="paper", xanchor="left", y=len(names) - row - 0.04, yanchor="top", showarrow=False,
-            text=f"<b>{label(name)}</b>  {signed(value, digits)}", font={"size": 12, "color": colour(index)},
+            text=f"<b>{label(name)}</b>  {signed(value, digits)}", font={"size": 12, "color": colour(index)}, bgcolor="#ffffff",
         )  # fmt: skip
     figure.update_yaxes(range=[0, max(len(names), 1)], visible=False)
     figure.update_xaxes(zeroline=True, zerolinecolor=MUTED)

@@ -135,10 +135,13 @@ def calendar_years(studies: Studies) -> go.Figure | None:
         months.setdefault(each.label, set()).add(each.months)
     ticks = {year: f"{year}<br>{'/'.join(str(each) for each in sorted(span))} m" for year, span in months.items()}
     for index, study, years in found:
+        entry = {"size": 12, "color": colour(index), "symbol": "square"}  # the legend's own: that of a bar takes on the hatching
+        figure.add_scatter(x=[None], y=[None], name=label(study.name), mode="markers", marker=entry)
         figure.add_bar(
             x=[ticks[each.label] for each in years],
             y=[each.icir for each in years],
             name=label(study.name),
+            showlegend=False,
             marker={
                 "color": colour(index),
                 "pattern": {"shape": ["/" if each.months < 12 else "" for each in years], "fillmode": "overlay", "fgcolor": "#ffffff", "size": 6},
@@ -225,6 +228,8 @@ def coverage(studies: Studies) -> go.Figure | None:
                 row=panel,
                 col=1,
             )
+    if titles:
+        figure.update_layout(margin_t=62, legend_y=1 + 0.14 / panels)
     figure.update_yaxes(title="stocks", rangemode="tozero", separatethousands=True)
     figure.update_annotations(font={"size": 12, "color": INK}, x=0, xanchor="left")
     return drawn(figure)
@@ -256,7 +261,7 @@ def factor_correlation(studies: Studies) -> go.Figure | None:
         for factor, value in values.items():
             strength.setdefault(factor, abs(value))
     order = sorted(strength, key=lambda factor: strength[factor])
-    figure = new_figure("mean rank correlation", "", height=max(240, 110 + 21 * len(order)))
+    figure = new_figure("mean rank correlation", "", height=max(240, 110 + 26 * len(order)))
     for index, (study, values) in enumerate(zip(studies, known, strict=True)):
         names = [factor for factor in order if factor in values]
         figure.add_scatter(

@@ -51,9 +51,9 @@ def count(value: float | None) -> str:
 def probability(p: float | None, draws: int | None = None) -> str:
     """A p-value with its sign of relation: "= 0.012", or "< 0.001" where no draw (or nothing printable) was as far out."""
     if p is None or _missing(p):
-        return f"= {DASH}"
+        return f"={_NO_BREAK}{DASH}"
     floor = max(0.001, 1 / draws) if draws else 0.001
-    return f"< {floor:.3f}" if p < floor else f"= {p:.3f}"
+    return f"<{_NO_BREAK}{floor:.3f}" if p < floor else f"={_NO_BREAK}{p:.3f}"
 
 
 def day(value: date | None) -> str:

@@ -31,14 +31,14 @@ def gallery(studies: Sequence[MomentumStudy]) -> tuple[Chart, ...]:
     made: tuple[tuple[str, str, str, str, go.Figure | None], ...] = (
         ("cumulative", "wide", "Cumulative daily rank IC", "Sum of the daily rank correlation of score and forward return; "
          f"each day looks {ahead} sessions ahead. Strong line: orthogonal to the base. Faint: raw.", figures.cumulative_ic(studies)),
-        ("offsets", "half", f"Orthogonal ICIR at each of the {grid} rebalance offsets", "A dot per offset, the first at the bottom. Upright line: their "
-         "mean, the headline. Shaded: where a signal that knows nothing would put that mean, 95 % of the time.", figures.offset_strip(studies)),
+        ("offsets", "half", f"Orthogonal ICIR at each of the {grid} rebalance offsets", "A dot an offset, the first at the bottom. Line: their mean. "
+         "Shaded: 95 % of such means where the signal knows nothing.", figures.offset_strip(studies)),
         ("shuffles", "half", "Nested t against shuffled product mixes", f"Hollow: {shuffles} shuffles that deal product mixes out again within "
          f"industries. Large mark: the signal. Dotted: the bar of {figures.EWC_95}.", figures.shuffle_strip(studies)),
         ("years", "half", "Orthogonal ICIR by calendar year", "Months with data under each year (m); partial years are hatched. "
          "Whiskers: smallest to largest offset.", figures.calendar_years(studies)),
-        ("horizons", "half", "Orthogonal ICIR by forecast horizon", f"Open: as measured. Filled: divided by √(horizon / {grid}) where "
-         "windows overlap.", figures.horizons(studies)),
+        ("horizons", "half", "Orthogonal ICIR by forecast horizon", f"Open: as measured. Filled: divided by √(horizon / {grid}) beyond "
+         f"{grid} sessions, where windows overlap.", figures.horizons(studies)),
         ("quantiles", "half", "Mean forward return by score quantile", f"{ahead} sessions ahead, equal weight, raw score. Bars: 95 % intervals.",
          figures.quantile_curve(studies)),
         ("factors", "tall", "Correlation of the score with each base factor", "Mean over dates of the cross-sectional rank correlation.",

@@ -54,13 +54,13 @@ def headline(studies: Studies) -> tuple[Row, ...]:
         row("EWC t of the mean IC", lambda v: _test(v.orthogonal)),
         row("Newey–West t", lambda v: Cell(signed(v.orthogonal.newey_west_t, 2))),
         row("Variance left by the base", _left),
-        *_component_rows(studies),
         *_control_rows(verdicts, row),
         Row("Beyond base and controls"),
         row("Nested ICIR", lambda v: _icir(v.nested)),
         row("Nested t", lambda v: None if v.nested is None else _test(v.nested), strong=True),
         row("Shuffles, nested t", lambda v: _shuffles(v.shuffled_t)),
         *_split_rows(verdicts, row),
+        *_component_rows(studies),
     )
 
 
@@ -121,15 +121,12 @@ def _split_rows(verdicts: Sequence[OrthogonalICIR | None], row: Callable[[str, R
     yield Row("Split, orthogonal")
     for label in labels:
         yield row(f"ICIR {label}", _of_period(label, _icir))
-        yield row(f"Mean IC {label}", _of_period(label, _period_mean))
+        yield row(f"Mean IC {label}", _of_period(label, lambda each: Cell(signed(each.mean, 4), f"EWC t {signed(each.t_ewc, 2)}")))
+        yield row(f"Dates {label}", _of_period(label, lambda each: Cell(count(each.n_dates), f"{each.first} to {each.last}")))
 
 
-def _of_period(label: str, cell: Callable[[Period | None], Cell | None]) -> Reader:
-    return lambda verdict: cell(verdict.orthogonal.period(label))
-
-
-def _period_mean(found: Period | None) -> Cell | None:
-    return None if found is None else Cell(signed(found.mean, 4), f"EWC t {signed(found.t_ewc, 2)}, {found.first} to {found.last}")
+def _of_period(label: str, cell: Callable[[Period], Cell | None]) -> Reader:
+    return lambda verdict: None if (found := verdict.orthogonal.period(label)) is None else cell(found)
 
 
 def universes(studies: Studies) -> tuple[Row, ...]:

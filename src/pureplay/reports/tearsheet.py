@@ -146,7 +146,7 @@ def _card(index: int, study: MomentumStudy) -> dict[str, Any]:
         "synthetic": study.synthetic,
         "status": wording.status(study),
         "found": verdict is not None and verdict.product_information == "found",
-        "sentences": wording.paragraph(study),
+        "paragraphs": wording.paragraphs(study),
         "notes": verdict.notes if verdict is not None else (),
         "figures": ()
         if verdict is None

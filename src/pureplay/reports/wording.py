@@ -8,7 +8,7 @@ from pureplay.reports.figures import EWC_95
 from pureplay.reports.formats import DASH, count, enumerate_words, percent, probability, signed, span
 from pureplay.studies.records import MomentumStudy
 
-__all__ = ["SYNTHETIC", "failed_bars", "glossary", "paragraph", "status"]
+__all__ = ["SYNTHETIC", "failed_bars", "glossary", "paragraphs", "status"]
 
 SYNTHETIC: Final = "Synthetic data: simulated market, not evidence about any real one"
 
@@ -41,67 +41,67 @@ def status(study: MomentumStudy) -> str:
     return "Not evaluable" if study.verdict is None else f"Product information: {study.verdict.product_information}"
 
 
-def paragraph(study: MomentumStudy) -> tuple[str, ...]:
-    """Sentences that say what was found and how sure it is; why not, where the study cannot be evaluated."""
+def paragraphs(study: MomentumStudy) -> tuple[str, ...]:
+    """What was found, how sure it is and against what; why not, where the study cannot be evaluated."""
     verdict = study.verdict
     if verdict is None:
-        return (f"This study has no verdict. {study.not_evaluable or 'No reason was recorded.'}",)
-    return tuple([_headline(verdict), *_null(verdict.orthogonal), *_controls(verdict), *_nested(verdict), _conclusion(verdict)])
+        return ("This study has no verdict.", study.not_evaluable or "No reason was recorded.")
+    against = [*_controls(verdict), *_nested(verdict)]
+    return (_conclusion(verdict), f"{_headline(verdict)} {_null(verdict.orthogonal)}", " ".join(against))
 
 
 def _headline(verdict: OrthogonalICIR) -> str:
     found = verdict.orthogonal
-    base = f"After {count(len(verdict.base))} base factors are taken out" if verdict.base else "With an empty base"
+    base = f"With {count(len(verdict.base))} base factors taken out" if verdict.base else "With an empty base"
     return (
-        f"{base}, the score's ICIR is {signed(found.icir)} per {found.grid_sessions} sessions, the mean of {len(found.offsets)} rebalance offsets "
-        f"that span {span(found.icir_min, found.icir_max)}, {found.n_positive} of them positive, over {count(found.n_dates)} dates. "
-        f"The raw score has {signed(verdict.raw.icir)}; the base leaves {percent(verdict.variance_left)} of its variance."
+        f"{base}, the score has an ICIR of {signed(found.icir)} per {found.grid_sessions} sessions: the mean of {len(found.offsets)} rebalance "
+        f"offsets, {found.n_positive} of them positive, over {count(found.n_dates)} dates. The raw score has {signed(verdict.raw.icir)}; the base "
+        f"leaves {percent(verdict.variance_left)} of its variance."
     )
 
 
-def _null(found: ICSummary) -> Iterator[str]:
+def _null(found: ICSummary) -> str:
     if found.null is None:
-        yield "There are too few dates, or no draws were asked for, to say where a signal that knows nothing would land."
-        return
+        return "Where a signal that knows nothing would land was not simulated, or there are too few dates for it."
     band = dict(found.null.quantiles)
     low, high = band.get(0.025, float("nan")), band.get(0.975, float("nan"))
-    place = f"{'inside' if low <= found.icir <= high else 'outside'} the band {span(low, high)}"
-    yield f"That is {place} where 95 % of signals that know nothing would land (p {probability(found.null.p, found.null.draws)})."
+    place = "inside" if low <= found.icir <= high else "outside"
+    return f"95 % of signals that know nothing would land in {span(low, high)}; this one lies {place} (p\u00a0{probability(found.null.p, found.null.draws)})."
 
 
 def _controls(verdict: OrthogonalICIR) -> Iterator[str]:
     if not verdict.controls:
-        yield "No control stands beside it, so nothing can be said about products in particular."
+        yield "No control stands beside it."
     for control in verdict.controls:
         yield _control(control)
 
 
 def _control(control: ControlFigure) -> str:
-    text = f"The control {control.name} reaches {signed(control.orthogonal.icir)} on the same base"
+    text = f"On the same base the control {control.name} has an ICIR of {signed(control.orthogonal.icir)}"
     if control.identical:
         return f"{text}; it is identical to the signal."
-    return f"{text}; paired t of the signal against it {signed(control.paired.t, 2)}."
+    return f"{text}; the signal against it has a paired t of {signed(control.paired.t, 2)}."
 
 
 def _nested(verdict: OrthogonalICIR) -> Iterator[str]:
     if verdict.nested is not None:
         found = verdict.nested
-        yield f"Beyond base and controls together the ICIR is {signed(found.icir)} with a nested t of {signed(found.test.t, 2)}."
+        yield f"With base and controls taken out together, {signed(found.icir)} is left, at a nested t of {signed(found.test.t, 2)}."
     if verdict.shuffled_t:
         low, high = signed(min(verdict.shuffled_t), 2), signed(max(verdict.shuffled_t), 2)
-        yield f"{len(verdict.shuffled_t)} shuffles of the product mixes within industries give nested t from {low} to {high}."
+        yield f"{len(verdict.shuffled_t)} shuffles of the product mixes within industries reach nested t from {low} to {high}."
 
 
 def failed_bars(verdict: OrthogonalICIR) -> tuple[str, ...]:
     """The bars of `product_information` that a decidable verdict does not clear; none where information was found."""
     failed = [
-        f"the paired test against {each.name} (t {signed(each.paired.t, 2)})"
+        f"the paired test against {each.name} (t\u00a0{signed(each.paired.t, 2)})"
         for each in verdict.controls
         if not each.identical and not each.paired.t > EWC_95
     ]
     if verdict.nested is not None:
         nested = verdict.nested.test.t
-        failed += [f"the nested test (t {signed(nested, 2)})"] if not nested > EWC_95 else []
+        failed += [f"the nested test (t\u00a0{signed(nested, 2)})"] if not nested > EWC_95 else []
         reached = sum(each >= nested for each in verdict.shuffled_t)
         failed += [f"the shuffles ({reached} of {len(verdict.shuffled_t)} do at least as well)"] if reached else []
     return tuple(failed)
@@ -109,10 +109,10 @@ def failed_bars(verdict: OrthogonalICIR) -> tuple[str, ...]:
 
 def _conclusion(verdict: OrthogonalICIR) -> str:
     if verdict.product_information == "found":
-        return f"Paired and nested t lie above {EWC_95} and the nested t above every shuffle: product information is found."
+        return f"The score holds product information: paired and nested t lie above {EWC_95}, and no shuffle of the product mixes does as well."
     if verdict.product_information == "not found":
-        return f"Short of the bar of t {EWC_95} or of the shuffles: {enumerate_words(failed_bars(verdict)) or DASH}. Product information is not found."
+        return f"No product information is found: the score fails {enumerate_words(failed_bars(verdict)) or DASH}. Each t has to exceed {EWC_95}."
     missing = [name for name, absent in (("controls", not verdict.controls), ("a nested test", verdict.nested is None)) if absent]
     missing += [] if verdict.shuffled_t else ["shuffles"]
-    lacking = f"without {enumerate_words(missing)}" if missing else "with a test that has too few dates for a t statistic"
+    lacking = f"without {enumerate_words(missing)}" if missing else "where a test has too few dates for a t statistic"
     return f"Whether products hold information cannot be decided {lacking}."
