@@ -109,7 +109,9 @@ def _row_rules(tables: Tables, name: str) -> None:
     rules, frame = contract(name), tables.frames[name]
     columns = rules.schema.columns()
     absent = [pl.lit(None, dtype=column.dtype).alias(key) for key, column in columns.items() if key not in frame.columns]
-    hold = {rule: expr for rule, expr in rules.row_rules().items() if rule.split("|")[0] not in columns or rule.split("|")[0] in frame.columns}
+    hold = {
+        rule: expr for rule, expr in rules.row_rules().items() if rule.split("|")[0] not in columns or rule.split("|")[0] in frame.columns
+    }
     own = [column for column in frame.columns if column not in columns]
     hold |= {f"{column}|inf": pl.col(column).is_infinite().not_() for column in own}
     # one flag a rule for the whole table first: a second pass over the rows is needed only where a rule is broken

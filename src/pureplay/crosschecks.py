@@ -137,7 +137,9 @@ def check_filings(tables: Tables, today: date | None) -> None:
     unknown = mapped & ~pl.col("product").is_in(tree["product"].implode())
     _set_filings_aside(tables, "segments", "unknown_product", tables.frames["segments"].select(bad=unknown)["bad"])
     if "start_date" in tree.columns:
-        started = tables.frames["segments"].join(tree.select("product", _start="start_date"), on="product", how="left", maintain_order="left")
+        started = tables.frames["segments"].join(
+            tree.select("product", _start="start_date"), on="product", how="left", maintain_order="left"
+        )
         early = started.select(bad=(mapped & (pl.col("_start") > pl.col("publish_date"))).fill_null(False))["bad"]
         _set_filings_aside(tables, "segments", "product_not_yet_in_taxonomy", early)
     _check_amounts(tables, tree)
@@ -165,7 +167,10 @@ def check_coverage(tables: Tables) -> None:
         return
     if "segments" in tables.frames:
         traded, filed = tables.codes("bars"), tables.codes("segments")
-        for here, there, name, rule in ((filed, traded, "segments", "stock_without_bars"), (traded, filed, "bars", "stock_without_segments")):
+        for here, there, name, rule in (
+            (filed, traded, "segments", "stock_without_bars"),
+            (traded, filed, "bars", "stock_without_segments"),
+        ):
             lone = here.filter(~here.is_in(there.implode()))
             if lone.len():
                 remedy = "these stocks have no score; nothing else depends on them: add their rows if there are any"

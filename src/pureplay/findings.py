@@ -14,6 +14,7 @@ __all__ = ["CheckReport", "Finding", "Level", "Tables"]
 Level = Literal["refused", "set_aside", "notice"]
 
 _SHOWN_ROWS: Final = 5
+_LINE_BREAKS: Final = re.compile(r"[\r\n]+")
 
 _REMEDIES: Final[dict[str, str]] = {
     "nullability": "fill the value or leave the row out",
@@ -59,7 +60,7 @@ class Finding:
 
 
 def _row_text(row: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={re.sub(r'[\r\n]+', ' ', str(value))}" for key, value in row.items() if value is not None)
+    return ", ".join(f"{key}={_LINE_BREAKS.sub(' ', str(value))}" for key, value in row.items() if value is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

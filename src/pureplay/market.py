@@ -33,8 +33,8 @@ class Market:
 
     def seasoned(self, sessions: int) -> BoolArray:
         """Where a stock has been listed for at least `sessions` sessions, its first trading day being session 1."""
-        day = np.arange(self.axes.shape[0], dtype=np.int64)[:, None]
-        return np.asarray(day + self.listed_sessions[None, :] >= sessions)
+        first = sessions - self.listed_sessions
+        return np.asarray(np.arange(self.axes.shape[0], dtype=np.int64)[:, None] >= first[None, :])
 
     def fresh(self) -> BoolArray:
         """Where a stock traded on the session and on the one before: its return then spans one session."""

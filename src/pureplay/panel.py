@@ -35,9 +35,11 @@ class Axes:
         return np.asarray(found.fill_null(-1).to_numpy())
 
     def date_index(self, days: pl.Series) -> npt.NDArray[np.int64]:
-        """Row of each day, -1 where it is not a session of the axis."""
+        """Row of each day, -1 where it is missing or not a session of the axis; raises TableError for anything but dates."""
+        if days.dtype != pl.Date:
+            raise TableError(f"{days.name} is {days.dtype}, where Date is needed: cast it, or bring the frame to its contract first")
         known = self.sessions.dates.astype(np.int64)
-        number = days.to_physical().cast(pl.Int64).to_numpy()
+        number = days.to_physical().cast(pl.Int64).fill_null(int(known[0]) - 1).to_numpy()
         lookup = np.full(int(known[-1] - known[0]) + 1, -1, dtype=np.int64)
         lookup[known - known[0]] = np.arange(known.size)
         offset = number - known[0]
@@ -63,7 +65,7 @@ class Axes:
         """Dense block of each named column of a frame keyed by date and asset."""
         absent = [column for column in columns if column not in frame.columns]
         if absent:
-            raise TableError(f"the frame lacks {', '.join(absent)}; it has {', '.join(frame.columns)}")
+            raise TableError(f"the frame lacks {', '.join(absent)}; it has {', '.join(frame.columns)}: add them or leave them out")
         cells = self.locate(frame)
         return {column: self.block(cells, frame[column]) for column in columns}
 
@@ -88,7 +90,9 @@ def label_block(axes: Axes, intervals: pl.DataFrame, labels: pl.Series, *, last_
 
     labels: a whole number for every row. last_day_counts: whether end_date is the last day of the interval or the first after it.
     """
-    known = intervals.select("asset", "start_date", *[name for name in ("end_date",) if name in intervals.columns]).with_columns(_label=labels)
+    known = intervals.select("asset", "start_date", *[name for name in ("end_date",) if name in intervals.columns]).with_columns(
+        _label=labels
+    )
     if "end_date" not in known.columns:
         known = known.with_columns(end_date=pl.lit(None, dtype=pl.Date))
     known = known.with_columns(_column=pl.Series(axes.asset_index(known["asset"]))).filter(pl.col("_column") >= 0)
@@ -100,7 +104,9 @@ def label_block(axes: Axes, intervals: pl.DataFrame, labels: pl.Series, *, last_
     return paint(axes, known["_column"].to_numpy(), first, stop, known["_label"].cast(pl.Int64).to_numpy())
 
 
-def to_frame(axes: Axes, blocks: Mapping[str, npt.NDArray[np.generic]], keep: BoolArray, *, first: int = 0, last: int | None = None) -> pl.DataFrame:
+def to_frame(
+    axes: Axes, blocks: Mapping[str, npt.NDArray[np.generic]], keep: BoolArray, *, first: int = 0, last: int | None = None
+) -> pl.DataFrame:
     """Long frame `date, asset, …` of the kept cells, in date then asset order; NaN becomes null, NaT a null date.
 
     first, last: sessions [first, last) only, so that a large result can be written block by block.

@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from pureplay.errors import SettingError
+
 __all__ = ["over_blocks", "over_units", "worker_count"]
 
 T = TypeVar("T")
@@ -15,9 +17,11 @@ _BLOCKS_PER_WORKER: Final = 8  # uneven blocks even out, and the cost of handing
 
 
 def worker_count() -> int:
-    """Threads to use: PUREPLAY_WORKERS where set, else the cores this process may run on."""
-    asked = os.environ.get("PUREPLAY_WORKERS", "")
-    if asked.isdigit() and int(asked) > 0:
+    """Threads to use: PUREPLAY_WORKERS where set, else the cores this process may run on; raises SettingError where it is no count."""
+    asked = os.environ.get("PUREPLAY_WORKERS", "").strip()
+    if asked:
+        if not (asked.isascii() and asked.isdigit() and int(asked) > 0):
+            raise SettingError(f"PUREPLAY_WORKERS is {asked!r}, not a number of threads: set it to 1 or more, or unset it")
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -30,7 +34,9 @@ def over_blocks(work: Callable[[int, int], None], total: int) -> None:
     over_units(lambda block: work(*block), blocks)
 
 
-def over_units(work: Callable[[object], T] | Callable[..., T], units: Sequence[object], *, progress: Callable[[int, int], None] | None = None) -> list[T]:
+def over_units(
+    work: Callable[[object], T] | Callable[..., T], units: Sequence[object], *, progress: Callable[[int, int], None] | None = None
+) -> list[T]:
     """Results of `work(unit)` in the order of `units`, computed in threads.
 
     progress: called with (done, total) as results arrive in order.

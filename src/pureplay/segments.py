@@ -89,8 +89,7 @@ def _without_parents(product: pl.DataFrame, taxonomy: pl.DataFrame) -> tuple[pl.
     filing = product.select(pl.struct(FILING).rank("dense")).to_series().cast(pl.Int64).to_numpy()
     above = nearest_reported_ancestor(filing, codes, parents)
     amounts = product["revenue"].to_numpy()
-    children = np.zeros(product.height)
-    np.add.at(children, above[above >= 0], amounts[above >= 0])
+    children = _amounts_below(amounts, above)
     is_parent = np.zeros(product.height, dtype=bool)
     is_parent[above[above >= 0]] = True
     if not is_parent.any():
@@ -101,6 +100,18 @@ def _without_parents(product: pl.DataFrame, taxonomy: pl.DataFrame) -> tuple[pl.
     marked = product.with_columns(kept=pl.Series(np.where(is_parent, kept, amounts)), rule=pl.Series(rule), _parent=pl.Series(is_parent))
     clean = marked.filter(~pl.col("_parent") | (pl.col("kept") > 0)).with_columns(revenue="kept").drop("kept", "rule", "_parent")
     return clean, marked.filter("_parent").drop("_parent")
+
+
+def _amounts_below(amounts: npt.NDArray[np.float64], above: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """What the reported nodes right below each row bring: their own amount, or what is below them where that is more."""
+    has = above >= 0
+    below = np.zeros(amounts.size)
+    for _ in range(_LONGEST_PATH):
+        before, below = below, np.zeros(amounts.size)
+        np.add.at(below, above[has], np.maximum(amounts, before)[has])
+        if np.array_equal(below, before):
+            break
+    return below
 
 
 def parent_codes(taxonomy: pl.DataFrame, products: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -4,6 +4,7 @@ A rebalance offset is the ordinal of a session modulo the grid. Ordinals therefo
 cutting the sample must not move a session to another offset.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -46,7 +47,7 @@ class Sessions:
     def count_before_start(self, days: DayArray) -> npt.NDArray[np.int64]:
         """Sessions from each day (inclusive) up to the first session (exclusive), 0 for later days.
 
-        Exact where the market's calendar is known; for calendar "bars" weekdays stand in for the unknown sessions.
+        Exact where the market's calendar is known, XSHG from 1991 on; for calendar "bars" weekdays stand in for the unknown sessions.
         """
         first = self.dates[0]
         early = np.where(np.isnat(days) | (days > first), first, days)
@@ -67,6 +68,8 @@ def sessions_between(bar_dates: DayArray, calendar: Calendar) -> Sessions:
     if bar_dates.size == 0:
         raise TableError("bars have no rows, so there are no sessions: give at least one date")
     days = np.unique(bar_dates.astype("datetime64[D]"))
+    if np.isnat(days[-1]):
+        raise TableError("bars have rows without a date: fill the dates or leave the rows out")
     if calendar == "bars":
         return Sessions(days, np.arange(days.size, dtype=np.int64), calendar)
     if days[0] < np.datetime64(_XSHG_START) or days[-1] > np.datetime64(_XSHG_END):
@@ -87,6 +90,8 @@ def _xshg_dates() -> DayArray:
     if "XSHG" not in _KNOWN:
         import exchange_calendars  # loads pandas: only when a calendar is needed
 
-        calendar = exchange_calendars.get_calendar("XSHG", start=_XSHG_START, end=_XSHG_END)
+        with warnings.catch_warnings():  # 4.13 calls what pandas 3.1 announces to change; the dates are the same
+            warnings.simplefilter("ignore", DeprecationWarning)
+            calendar = exchange_calendars.get_calendar("XSHG", start=_XSHG_START, end=_XSHG_END)
         _KNOWN["XSHG"] = calendar.sessions.to_numpy().astype("datetime64[D]")
     return _KNOWN["XSHG"]

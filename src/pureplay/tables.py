@@ -13,11 +13,10 @@ import polars as pl
 
 from pureplay.errors import TableError
 
-__all__ = ["CONTRACTS", "Contract", "UNMAPPED", "contract", "describe"]
+__all__ = ["CONTRACTS", "UNMAPPED", "Contract", "contract", "describe"]
 
 UNMAPPED: Final = "unmapped"
 """Reserved product of revenue that belongs to no node of the taxonomy: it counts in the total only."""
-
 
 
 def _is(unit: str, en: str, zh: str, *, required: bool = False, default: object = None) -> dict[str, Any]:
@@ -41,7 +40,9 @@ class Bars(dy.Schema):
     high = dy.Float64(nullable=True, metadata=_is("CNY", "raw highest price", "最高价"))
     low = dy.Float64(nullable=True, metadata=_is("CNY", "raw lowest price", "最低价"))
     close = dy.Float64(nullable=True, metadata=_is("CNY", "raw closing price", "收盘价"))
-    ret = dy.Float64(nullable=True, metadata=_is("decimal", "total simple return since the previous traded close", "日收益率", required=True))
+    ret = dy.Float64(
+        nullable=True, metadata=_is("decimal", "total simple return since the previous traded close", "日收益率", required=True)
+    )
     volume = dy.Float64(nullable=True, metadata=_is("shares", "traded shares; 0 marks a suspended day", "成交量"))
     amount = dy.Float64(nullable=True, metadata=_is("CNY", "traded value", "成交额"))
     float_cap = dy.Float64(nullable=True, metadata=_is("CNY", "free-float market value at the close", "流通市值"))
@@ -124,10 +125,14 @@ class Segments(dy.Schema):
     period_end = dy.Date(primary_key=True, metadata=_is("date", "last day of the fiscal period", "报告期", required=True))
     product = dy.String(primary_key=True, min_length=1, metadata=_is("code", f"product node, or '{UNMAPPED}'", "产品节点", required=True))
     revision = dy.Int64(primary_key=True, metadata=_is("count", "version of the report, 0 = first", "修订版次", default=0))
-    kind = dy.String(primary_key=True, metadata=_is("text", "product, industry or region; only product is used", "分类口径", default="product"))
+    kind = dy.String(
+        primary_key=True, metadata=_is("text", "product, industry or region; only product is used", "分类口径", default="product")
+    )
     publish_date = dy.Date(metadata=_is("date", "day on which the version became public", "公告日期", required=True))
     revenue = dy.Float64(metadata=_is("CNY", "revenue from the product", "分部收入", required=True))
-    known_at_source = dy.String(metadata=_is("text", "filed, or assumed where the source carries no publish date", "公告日期来源", default="filed"))
+    known_at_source = dy.String(
+        metadata=_is("text", "filed, or assumed where the source carries no publish date", "公告日期来源", default="filed")
+    )
 
     @dy.rule()
     def published_before_period_end(cls) -> pl.Expr:
@@ -150,7 +155,9 @@ class Industries(dy.Schema):
     """Industry of a security by scheme, as half-open intervals [start_date, end_date)."""
 
     asset = dy.String(primary_key=True, min_length=1, metadata=_is("code", "security code", "证券代码", required=True))
-    scheme = dy.String(primary_key=True, min_length=1, metadata=_is("text", "classification and level, such as sw_l1", "行业分类标准", required=True))
+    scheme = dy.String(
+        primary_key=True, min_length=1, metadata=_is("text", "classification and level, such as sw_l1", "行业分类标准", required=True)
+    )
     start_date = dy.Date(primary_key=True, metadata=_is("date", "first day of the label", "起始日期", required=True))
     end_date = dy.Date(nullable=True, metadata=_is("date", "first day on which it no longer holds; null = still holds", "结束日期"))
     code = dy.String(min_length=1, metadata=_is("code", "industry code", "行业代码", required=True))

@@ -15,10 +15,10 @@ NAN = float("nan")
 FIRST = date(2021, 6, 1)
 HOSTILE = "</script><script>alert(1)</script>"
 REFUSED = {"level": pl.String, "table": pl.String, "rule": pl.String, "count": pl.Int64, "remedy": pl.String}
-FACTORS = (
-    "size nlsize beta nlbeta momentum resvol liquidity btop earnyld divyld growth leverage strev_20 ivol_20 max_20 dbeta_252 abturn_20 "
-    "amihud_20 roe_ttm gpa_ttm d_at_yoy asset_growth"
-).split()
+FACTORS = [
+    *("size", "nlsize", "beta", "nlbeta", "momentum", "resvol", "liquidity", "btop", "earnyld", "divyld", "growth", "leverage", "strev_20"),
+    *("ivol_20", "max_20", "dbeta_252", "abturn_20", "amihud_20", "roe_ttm", "gpa_ttm", "d_at_yoy", "asset_growth"),
+]
 
 
 def weekdays(length: int) -> list[date]:
@@ -35,7 +35,9 @@ def mean_test(t: float, mean: float = 0.02) -> MeanTest:
 def offset_null(width: float = 0.25, p: float = 0.012) -> OffsetNull:
     """A null band symmetric about 0."""
     levels = ((0.025, -width), (0.05, -0.8 * width), (0.5, 0.0), (0.95, 0.8 * width), (0.975, width))
-    return OffsetNull(draws=1000, mean_block=40.0, quantiles=levels, quantile_se=0.006, all_positive=0.13, all_positive_se=0.01, p=p, p_se=0.003)
+    return OffsetNull(
+        draws=1000, mean_block=40.0, quantiles=levels, quantile_se=0.006, all_positive=0.13, all_positive_se=0.01, p=p, p_se=0.003
+    )
 
 
 def periods(icir: float, days: list[date]) -> tuple[Period, ...]:
@@ -43,19 +45,40 @@ def periods(icir: float, days: list[date]) -> tuple[Period, ...]:
     out = []
     half = days[len(days) // 2]
     sides = [("in sample", [day for day in days if day <= half][:-21]), ("out of sample", [day for day in days if day > half])]
-    for k, (label, held) in enumerate([*((str(year), [day for day in days if day.year == year]) for year in sorted({day.year for day in days})), *sides]):
+    for k, (label, held) in enumerate(
+        [*((str(year), [day for day in days if day.year == year]) for year in sorted({day.year for day in days})), *sides]
+    ):
         if held:
             level = icir + 0.11 * math.sin(2.3 * k)
+            months = len({(day.year, day.month) for day in held})
             out.append(
                 Period(
-                    label=label, first=held[0], last=held[-1], months=len({(day.year, day.month) for day in held}), n_dates=len(held), mean=0.07 * level,
-                    icir=level, icir_min=level - 0.3, icir_max=level + 0.34, n_positive=15, n_offsets=20, t_ewc=4 * level,
+                    label=label,
+                    first=held[0],
+                    last=held[-1],
+                    months=months,
+                    n_dates=len(held),
+                    mean=0.07 * level,
+                    icir=level,
+                    icir_min=level - 0.3,
+                    icir_max=level + 0.34,
+                    n_positive=15,
+                    n_offsets=20,
+                    t_ewc=4 * level,
                 )
-            )  # fmt: skip
+            )
     return tuple(out)
 
 
-def summary(name: str = "composite", icir: float = 0.352, *, t: float | None = None, horizon: int = 20, length: int = 1100, null: OffsetNull | None = None) -> ICSummary:
+def summary(
+    name: str = "composite",
+    icir: float = 0.352,
+    *,
+    t: float | None = None,
+    horizon: int = 20,
+    length: int = 1100,
+    null: OffsetNull | None = None,
+) -> ICSummary:
     """Figures of a daily IC around a level."""
     days = weekdays(length)
     ic = [None if k % 97 == 0 else 0.07 * icir + 0.06 * math.sin(0.11 * k + icir) + 0.03 * math.cos(1.7 * k) for k in range(length)]
@@ -94,7 +117,9 @@ def verdict(icir: float = 0.352, *, nested_t: float = 3.1, paired_t: float = 2.9
         variance_left_range=(0.151, 0.263),
         dropped={"divyld": 12},
         controls=tuple(
-            ControlFigure(name=name, raw=summary(f"{name}, raw", 0.31), orthogonal=summary(name, level), paired=mean_test(paired_t), identical=False)
+            ControlFigure(
+                name=name, raw=summary(f"{name}, raw", 0.31), orthogonal=summary(name, level), paired=mean_test(paired_t), identical=False
+            )
             for name, level in (("own_only", 0.114), ("industry", 0.187))
         ),
         nested=summary("composite, beyond base and controls", 0.264, t=nested_t, length=length),
@@ -112,10 +137,13 @@ def study(name: str = "planted", *, icir: float = 0.352, length: int = 1100, syn
         synthetic=synthetic,
         settings={"level": 2, "purity": 0.5, "fallback": (), "winsorise_mads": 3.0, "stale_months": None},
         evaluation={"grid_sessions": 20, "split": date(2023, 7, 10), "null_draws": 1000, "seed": 0},
-        data={"synthetic": synthetic, "market": {"stocks": 1000, "underreaction": 0.5 if icir > 0.2 else 0.0}},
+        data={"synthetic": synthetic, "assets": 1017, "market": {"stocks": 1000, "underreaction": 0.5 if icir > 0.2 else 0.0}},
         verdict=verdict(icir, length=length) if icir > 0.2 else verdict(icir, nested_t=0.4, paired_t=0.7, length=length),
         not_evaluable=None,
-        components={each: summary(each, icir + shift) for each, shift in (("composite", 0.1), ("biz_mom", 0.04), ("implied", -0.1), ("-biz_resvol", 0.07))},
+        components={
+            each: summary(each, icir + shift)
+            for each, shift in (("composite", 0.1), ("biz_mom", 0.04), ("implied", -0.1), ("-biz_resvol", 0.07))
+        },
         horizons=tuple(summary(f"h{h}", icir * (0.4 + 0.22 * math.log(h)), horizon=h) for h in (1, 5, 10, 20, 40, 60, 120)),
         universes={"CSI300": summary("CSI300", icir - 0.12), "CSI500": summary("CSI500", icir + 0.02)},
         quantiles=pl.DataFrame(
@@ -137,10 +165,18 @@ def study(name: str = "planted", *, icir: float = 0.352, length: int = 1100, syn
             }
         ),
         autocorrelation=pl.DataFrame({"lag_sessions": [1, 5, 20, 60], "rank_correlation": [0.957, 0.79, 0.21 + icir / 9, 0.03]}),
-        factor_correlation=pl.DataFrame({"factor": FACTORS, "rank_correlation": [0.5 * math.sin(1.3 * k + icir) / (1 + k / 7) for k in range(len(FACTORS))]}),
+        factor_correlation=pl.DataFrame(
+            {"factor": FACTORS, "rank_correlation": [0.5 * math.sin(1.3 * k + icir) / (1 + k / 7) for k in range(len(FACTORS))]}
+        ),
         refused=pl.DataFrame(
             [
-                ("set_aside", "segments", "mapped_above_total", 7, "segment revenue exceeds total revenue (a share above 1): correct either amount"),
+                (
+                    "set_aside",
+                    "segments",
+                    "mapped_above_total",
+                    7,
+                    "segment revenue exceeds total revenue (a share above 1): correct either amount",
+                ),
                 ("notice", "bars", "not_a_session", 3, "the exchange was closed: correct the date or use calendar='bars'"),
             ],
             schema=REFUSED,
@@ -156,8 +192,9 @@ def bare(**changes: Any) -> MomentumStudy:
     """A study that cannot be evaluated and whose frames have no rows."""
     made = study("bare")
     empty = {each: getattr(made, each).clear() for each in ("quantiles", "coverage", "autocorrelation", "factor_correlation", "refused")}
+    nothing = {"verdict": None, "components": {}, "horizons": (), "universes": {}, "scored_rows": 0}
     reason = "not evaluable: no date out of 300 has enough names: widen the data"
-    return replace(made, verdict=None, not_evaluable=reason, components={}, horizons=(), universes={}, scored_rows=0, **(empty | changes))
+    return replace(made, **(nothing | empty | {"not_evaluable": reason} | changes))
 
 
 MANIFEST = {

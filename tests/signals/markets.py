@@ -66,7 +66,7 @@ def _bars(rng: np.random.Generator, names: list[str], days: list[date]) -> pl.Da
     for k, name in enumerate(names):
         ret = common[:, k % 3] + rng.normal(0, 0.015, len(days))
         if k % 11 == 4:
-            ret = np.full(len(days), 0.001)  # a constant return
+            ret = np.full(len(days), 2.0**-10)  # a constant return whose weighted mean has no rounding
         cap = float(np.exp(rng.normal(22, 1.2)))
         if k == 1:
             cap *= 10.0 ** rng.choice([4, 6, 9, 12])  # dominates every basket it is in
@@ -170,7 +170,7 @@ def _reports(rng: np.random.Generator, names: list[str], themes: list[int]) -> t
         mix = _mix(rng, theme, k)
         scale = float(rng.integers(2, 50)) * 10
         for period in PERIODS:
-            if k % 8 == 6 and period.year > 2019:
+            if k % 8 == 6 and period > date(2019, 6, 30):
                 continue  # stopped filing: what it has grows stale
             months = 12 if period.month == 12 else period.month
             for revision, publish in _versions(rng, period, k):
@@ -218,6 +218,8 @@ def _versions(rng: np.random.Generator, period: date, k: int) -> list[tuple[int,
     lag = int(rng.integers(20, 60))
     if k % 6 == 1 and period == date(2020, 12, 31):
         lag = int(rng.integers(110, 170))  # after the next quarter's report
+    if k % 8 == 6:
+        lag = int(rng.integers(100, 150))
     out = [(0, period + timedelta(days=lag))]
     if period >= date(2020, 3, 31) and rng.random() < 0.4:
         restated = date(2021, 3, 1) + timedelta(days=int(rng.integers(0, 90)))

@@ -323,8 +323,9 @@ class Baskets:
         if self.set["fallback_scheme"] is not None:
             return str(self.set["fallback_scheme"])
         codes: dict[str, set[str]] = {}
+        oldest = max(self.market.days[0], min(each["start_date"] for each in self.tables["industries"]))
         for each in self.tables["industries"]:
-            if each["start_date"] <= self.market.days[0]:
+            if each["start_date"] <= oldest:
                 codes.setdefault(each["scheme"], set()).add(each["code"])
         return max(codes, key=lambda name: (len(codes[name]), name))
 
@@ -347,7 +348,7 @@ class Baskets:
             out: dict[str, Fraction] = {}
             for product, revenue in filing.lines.items() if filing else ():
                 group = self._group(product, row)
-                if group is not None:
+                if group is not None and revenue > 0:
                     out[group] = out.get(group, Fraction(0)) + revenue / filing.total
             self._shares[row, asset] = out
         return self._shares[row, asset]
@@ -470,20 +471,20 @@ def sample_sd(x: Sequence[float], y: Sequence[float]) -> float:
     return math.sqrt(total((each - centre) ** 2 for each in gaps) / (len(gaps) - 1))
 
 
-def zscores(values: dict[str, float], mads: float | None) -> dict[str, float]:
-    """Clip at median ± mads·1.4826·MAD, subtract the mean, divide by the population sd; empty where nothing varies."""
+def zscores(values: dict[str, float], mads: float | None) -> tuple[dict[str, float], float]:
+    """Clip at median ± mads·1.4826·MAD, subtract the mean, divide by the population sd (given too); empty where nothing varies."""
     if not values:
-        return {}
+        return {}, 1.0
     if mads is not None:
         middle = median(values.values())
         reach = mads * 1.4826 * median(abs(each - middle) for each in values.values())
         if reach > 0:
             values = {name: min(max(each, middle - reach), middle + reach) for name, each in values.items()}
     if min(values.values()) == max(values.values()):
-        return {}
+        return {}, 1.0
     centre = math.fsum(values.values()) / len(values)
     sd = math.sqrt(math.fsum((each - centre) ** 2 for each in values.values()) / len(values))
-    return {name: (each - centre) / sd for name, each in values.items()}
+    return {name: (each - centre) / sd for name, each in values.items()}, sd
 
 
 class _Scores:
@@ -491,6 +492,7 @@ class _Scores:
         self.baskets, self.set, self.market = baskets, baskets.set, baskets.market
         self._implied: dict[tuple[str, int, int], Row] = {}
         self._reference: dict[int, float | None] = {}
+        self.size: dict[tuple[int, str], float] = {}  # largest return behind the figures of a window
 
     def implied(self, asset: str, row: int, t: int) -> Row:
         if (asset, row, t) not in self._implied:
@@ -499,6 +501,7 @@ class _Scores:
 
     def figures(self, asset: str, t: int) -> tuple[float | None, float | None]:
         """biz_mom and biz_resvol of the window that ends at t."""
+        self.size[t, asset] = 0.1
         pairs = []
         for s in self.window(t):
             ret = self.market.ret(s, asset)
@@ -512,6 +515,7 @@ class _Scores:
         if len(pairs) < self.set["min_valid_sessions"]:
             return None, (spread if self.set["resvol"] == "product_agg" else None)
         x, y = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        self.size[t, asset] = max(0.1, *map(abs, [*x, *y]))
         own = [] if self.set["momentum"] == "level" else [-each for each in y]
         if self.set["resvol"] == "ols":
             spread = residual_sd(x, y)
@@ -549,7 +553,11 @@ class _Scores:
 
 
 def product_momentum(tables: Mapping[str, pl.DataFrame], **settings: Any) -> dict[tuple[date, str], Row]:
-    """Every row that `pureplay.signals.product_momentum` must return, by (date, asset)."""
+    """Every row that `pureplay.signals.product_momentum` must return, by (date, asset).
+
+    Also `size`, the largest return behind the figures of the window, and `stretch`, the largest such return of the date over the sd of
+    its figures: what the rounding of a return grows to in a z-score.
+    """
     chosen = {**DEFAULTS, **settings}
     baskets = Baskets({name: frame.to_dicts() for name, frame in tables.items()}, chosen)
     market, scores = baskets.market, _Scores(baskets)
@@ -566,7 +574,7 @@ def product_momentum(tables: Mapping[str, pl.DataFrame], **settings: Any) -> dic
             if filing is None:
                 continue
             made = scores.implied(asset, t, t)
-            momentum, resvol = z[0].get(asset), z[1].get(asset)
+            momentum, resvol = z[0][0].get(asset), z[1][0].get(asset)
             out[day, asset] = {
                 "implied": made["implied"],
                 "biz_mom": figures[asset][0],
@@ -576,6 +584,8 @@ def product_momentum(tables: Mapping[str, pl.DataFrame], **settings: Any) -> dic
                 "composite": None if momentum is None or resvol is None else 0.5 * momentum - 0.5 * resvol,
                 "covered_share": float(made["covered_share"]) if t else None,  # no market value is known before the first session
                 "n_peers": made["n_peers"],
+                "size": scores.size[t, asset],
+                "stretch": max(scores.size[t, each] for each in universe) / min(z[0][1], z[1][1]),
                 "period_end": filing.period_end,
                 "publish_date": filing.publish_date,
                 "eff_date": filing.eff_date,

@@ -11,8 +11,6 @@ from scipy import stats as scipy_stats
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.stats.crosssection import MAD_TO_SD, average_ranks, rank_correlation, robust_zscore, sort_finite, workspace
 
-EVERYONE = np.ones((1, 1), dtype=bool)
-
 
 def naive_zscore(row: FloatArray, eligible: BoolArray, mads: float | None) -> FloatArray:
     """METHODS §3: winsorise at median ± mads·1.4826·MAD, then subtract the mean and divide by the population sd."""

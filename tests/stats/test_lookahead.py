@@ -63,7 +63,7 @@ def test_a_suspension_waits_and_entry_in_it_is_impossible() -> None:
     # sessions 2 and 3 suspended; the return of session 4 spans the gap
     found = one([0.0, 0.1, nan, nan, 0.3, 0.1], 3)
     np.testing.assert_allclose(found, [0.3, nan, nan, nan, nan, nan])  # t = 1 would enter on session 2
-    np.testing.assert_allclose(one([0.0, 0.1, nan, nan, 0.3, 0.1], 2), [0.0, nan, nan, 0.1 + 0, nan, nan][:3] + [nan] * 3)
+    np.testing.assert_allclose(one([0.0, 0.1, nan, nan, 0.3, 0.1], 2), [0.0] + [nan] * 5)
 
 
 def test_a_delisted_stock_is_paid_its_last_price_and_sits_in_cash() -> None:

@@ -11,7 +11,9 @@ from pureplay.panel import BoolArray, FloatArray
 from pureplay.stats.rolling import windowed_gap
 
 
-def naive_gap(x: FloatArray, y: FloatArray, valid: BoolArray, window: int, minimum: int, *, ols: bool = True) -> tuple[FloatArray, FloatArray]:
+def naive_gap(
+    x: FloatArray, y: FloatArray, valid: BoolArray, window: int, minimum: int, *, ols: bool = True
+) -> tuple[FloatArray, FloatArray]:
     """One series, one window at a time, two passes."""
     total, spread = np.full(x.size, np.nan), np.full(x.size, np.nan)
     use = valid & np.isfinite(x) & np.isfinite(y)
@@ -41,7 +43,9 @@ def both(
 
 
 @pytest.mark.parametrize("ols", [True, False])
-@pytest.mark.parametrize(("rows", "assets", "window", "minimum"), [(97, 5, 20, 15), (60, 130, 20, 3), (200, 3, 60, 40), (19, 4, 20, 15), (41, 2, 3, 3)])
+@pytest.mark.parametrize(
+    ("rows", "assets", "window", "minimum"), [(97, 5, 20, 15), (60, 130, 20, 3), (200, 3, 60, 40), (19, 4, 20, 15), (41, 2, 3, 3)]
+)
 def test_gap_equals_the_loop(rows: int, assets: int, window: int, minimum: int, ols: bool) -> None:
     rng = np.random.default_rng(rows)
     x, y = 0.02 * rng.normal(size=(2, rows, assets))

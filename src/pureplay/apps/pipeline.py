@@ -155,7 +155,7 @@ def describe_report(report: CheckReport | None) -> str:
 
 
 def _read_scores(path: Path) -> pl.DataFrame:
-    readers: dict[str, Callable[[Path], pl.DataFrame]] = {".parquet": pl.read_parquet, ".csv": pl.read_csv}
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {".parquet": pl.read_parquet, ".csv": lambda file: pl.read_csv(file, infer_schema_length=None)}
     if path.suffix not in readers:
         raise TableError(f"{path} is neither .parquet nor .csv: save the scores (date, asset and a score) as one of them")
     try:

@@ -17,7 +17,7 @@ def quantile_curve(score: FloatArray, forward: FloatArray, *, quantiles: int = 1
     """Mean forward return by score quantile, equal weight, averaged over dates: quantile (1 = lowest), forward_return, se, names.
 
     Quantiles are cut over all scored names before forward returns are joined, so a name without a future stays in its quantile's
-    count. se is the EWC standard error over dates.
+    count. se is the EWC standard error over dates. What cannot be computed is null.
     """
     if quantiles < 2:
         raise SettingError(f"quantiles must be at least 2, not {quantiles}")
@@ -28,8 +28,8 @@ def quantile_curve(score: FloatArray, forward: FloatArray, *, quantiles: int = 1
     return pl.DataFrame(
         {
             "quantile": np.arange(1, quantiles + 1),
-            "forward_return": [each.mean for each in tests],
-            "se": [each.se for each in tests],
+            "forward_return": pl.Series([each.mean for each in tests]).fill_nan(None),
+            "se": pl.Series([each.se for each in tests]).fill_nan(None),
             "names": names[:, some].mean(axis=1) if some.any() else np.zeros(quantiles),
         }
     )

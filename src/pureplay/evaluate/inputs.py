@@ -107,7 +107,9 @@ def _intervals(table: pl.DataFrame, name: str, needed: tuple[str, ...]) -> pl.Da
     absent = [each for each in needed if each not in table.columns]
     if absent:
         raise TableError(f"{name} lacks {', '.join(absent)}; it has {', '.join(table.columns)}: rename or add what is absent")
-    end = pl.col("end_date") if "end_date" in table.columns else pl.lit(None, dtype=pl.Date)
+    ends = table["end_date"] if "end_date" in table.columns else pl.Series(dtype=pl.Null)
+    open_ended = ends.is_empty() or (ends.dtype.is_float() and not ends.is_finite().any())  # pandas reads an empty column as NaN
+    end = pl.lit(None, dtype=pl.Date) if open_ended else pl.col("end_date")
     code = pl.col("code").cast(pl.String) if "code" in needed else pl.lit("member")
     plain = table.select("asset", "start_date", end_date=end, code=code, scheme=pl.lit(name))
     known = _conformed(plain, name, "industries")

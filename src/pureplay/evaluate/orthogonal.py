@@ -45,7 +45,9 @@ class Evaluator:
     eligible: BoolArray | None = None
     min_names: int = 30
 
-    def days(self, signal: FloatArray, *, extra: tuple[FloatArray, ...] = (), raw: bool = False, among: BoolArray | None = None) -> OrthogonalDays:
+    def days(
+        self, signal: FloatArray, *, extra: tuple[FloatArray, ...] = (), raw: bool = False, among: BoolArray | None = None
+    ) -> OrthogonalDays:
         """Daily residual rank IC of a signal; raw = without base and groups; among = further restriction of the names."""
         shape = self.axes.shape
         base = np.empty((shape[0], 0, shape[1])) if raw else self.base
@@ -58,11 +60,19 @@ class Evaluator:
     def summary(self, name: str, made: OrthogonalDays, *, horizon: int = 0) -> ICSummary:
         """Figures of daily results at a horizon, by its position."""
         return summarise(
-            name, self.axes.sessions, made.ic[horizon], made.names[horizon], made.reason[horizon], horizon=self.horizons[horizon], timing=self.timing
+            name,
+            self.axes.sessions,
+            made.ic[horizon],
+            made.names[horizon],
+            made.reason[horizon],
+            horizon=self.horizons[horizon],
+            timing=self.timing,
         )
 
 
-def verdict(evaluator: Evaluator, name: str, signal: FloatArray, controls: Mapping[str, Control], *, notes: tuple[str, ...] = ()) -> OrthogonalICIR:
+def verdict(
+    evaluator: Evaluator, name: str, signal: FloatArray, controls: Mapping[str, Control], *, notes: tuple[str, ...] = ()
+) -> OrthogonalICIR:
     """Judge a signal: raw, orthogonal, each control, paired differences on common names, and the nested test.
 
     Raises EvaluationError where the base contains the signal, InsufficientDataError where no date is evaluable.
@@ -70,7 +80,7 @@ def verdict(evaluator: Evaluator, name: str, signal: FloatArray, controls: Mappi
     raw = evaluator.summary(f"{name}, raw", evaluator.days(signal, raw=True))
     made = evaluator.days(signal)
     orthogonal = evaluator.summary(f"{name}, orthogonal", made)
-    figures = tuple(_control_figure(evaluator, each, name, signal, control) for each, control in controls.items())
+    figures = tuple(_control_figure(evaluator, each, signal, control) for each, control in controls.items())
     different = [control for figure, control in zip(figures, controls.values(), strict=True) if not figure.identical]
     nested = None
     if different:
@@ -96,7 +106,7 @@ def nested_t(evaluator: Evaluator, signal: FloatArray, controls: Mapping[str, Co
     return ewc_test(evaluator.days(signal, extra=parts).ic[0]).t
 
 
-def _control_figure(evaluator: Evaluator, name: str, signal_name: str, signal: FloatArray, control: Control) -> ControlFigure:
+def _control_figure(evaluator: Evaluator, name: str, signal: FloatArray, control: Control) -> ControlFigure:
     common = np.isfinite(signal) & np.isfinite(control.score)
     identical = bool(common.any()) and bool((signal[common] == control.score[common]).all())
     if identical:
@@ -136,9 +146,10 @@ def orthogonal_icir(
     universe: asset, start_date, end_date (last day): only names inside take part. timing: grid, split, null draws, seed.
     min_names: fewest names a date; a date also needs twice as many names as regressors.
 
-    Per date: least squares of the signal on [1, base, industries] over names with everything finite - the fit never looks at which forward returns exist -
-    and the Spearman correlation of the residual with the forward return. Infinite and missing values keep a name out for the day. Raises TableError for
-    malformed frames, EvaluationError where the base contains the signal, InsufficientDataError where no date is evaluable.
+    Per date: least squares of the signal on [1, base, industries] over names with everything finite - the fit never looks at which
+    forward returns exist - and the Spearman correlation of the residual with the forward return. Infinite and missing values keep a
+    name out for the day. Raises TableError for malformed frames, EvaluationError where the base contains the signal,
+    InsufficientDataError where no date is evaluable.
     """
     timing = timing or Timing()
     future = forward_input(forward_returns, calendar, delay=timing.delay_sessions)
@@ -170,14 +181,19 @@ def neutralise(
         raise SettingError("no residual was kept")
     if not np.isfinite(made.residual).any():
         raise EvaluationError(
-            f"{score.name}: nothing is left to deliver on any date: the base contains the score, or no name has a score and every factor on the "
-            "same date; leave out of the base what the score is made of, and check codes and dates"
+            f"{score.name}: nothing is left to deliver on any date: the base contains the score, or no name has a score and every factor "
+            "on the same date; leave out of the base what the score is made of, and check codes and dates"
         )
     return to_frame(score.axes, {"residual": made.residual}, np.isfinite(made.residual))
 
 
 def _evaluator(
-    future: ForwardReturns, base_factors: AnyFrame | None, industries: AnyFrame | None, universe: AnyFrame | None, timing: Timing, min_names: int
+    future: ForwardReturns,
+    base_factors: AnyFrame | None,
+    industries: AnyFrame | None,
+    universe: AnyFrame | None,
+    timing: Timing,
+    min_names: int,
 ) -> Evaluator:
     base, names = base_block(base_factors, future.axes)
     return Evaluator(

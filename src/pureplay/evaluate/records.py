@@ -127,7 +127,8 @@ class ICSummary:
         if self.null is not None:
             band = dict(self.null.quantiles)
             head += (
-                f"\n  null of the ICIR: 95 % within [{band[0.025]:+.3f}, {band[0.975]:+.3f}] (Monte-Carlo error {self.null.quantile_se:.3f}), "
+                f"\n  null of the ICIR: 95 % within [{band[0.025]:+.3f}, {band[0.975]:+.3f}] "
+                f"(Monte-Carlo error {self.null.quantile_se:.3f}), "
                 f"p = {self.null.p:.3f} ± {self.null.p_se:.3f}; all offsets positive by chance in {100 * self.null.all_positive:.0f} %"
             )
         if self.skipped:
@@ -174,7 +175,7 @@ class OrthogonalICIR:
 
     @property
     def product_information(self) -> str:
-        """"found", "not found" or "not decidable".
+        """ "found", "not found" or "not decidable".
 
         Found: paired and nested tests hold against every control, one-sided at 2.5 % (EWC t above 2.306, 8 degrees of freedom), and
         the nested t lies above that of every within-industry shuffle. Not found: one of them fails. Not decidable: none fails, but
@@ -227,13 +228,19 @@ class OrthogonalICIR:
         return pl.DataFrame([{"figure": name, **{k: v for k, v in each.to_dict().items() if k != "skipped"}} for name, each in rows])
 
     def __str__(self) -> str:
-        lines = [str(self.raw), str(self.orthogonal), f"  the base of {len(self.base)} leaves {100 * self.variance_left:.1f} % of the signal's variance"]
+        lines = [
+            str(self.raw),
+            str(self.orthogonal),
+            f"  the base of {len(self.base)} leaves {100 * self.variance_left:.1f} % of the signal's variance",
+        ]
         for each in self.controls:
             paired = "identical to the signal" if each.identical else f"signal - control t {each.paired.t:+.2f}"
             lines.append(f"  control {each.name}: raw ICIR {each.raw.icir:+.3f}, orthogonal {each.orthogonal.icir:+.3f}; {paired}")
         if self.nested is not None:
             lines.append(f"  beyond base and controls: ICIR {self.nested.icir:+.3f}, EWC t {self.nested.test.t:+.2f}")
         if self.shuffled_t:
-            lines.append(f"  {len(self.shuffled_t)} within-industry shuffles: nested t {min(self.shuffled_t):+.2f} to {max(self.shuffled_t):+.2f}")
+            lines.append(
+                f"  {len(self.shuffled_t)} within-industry shuffles: nested t {min(self.shuffled_t):+.2f} to {max(self.shuffled_t):+.2f}"
+            )
         lines.append(f"  product information: {self.product_information}")
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

@@ -43,7 +43,14 @@ class Timing:
 
 
 def summarise(
-    name: str, sessions: Sessions, ic: FloatArray, names: npt.NDArray[np.int64], reason: npt.NDArray[np.int64], *, horizon: int, timing: Timing
+    name: str,
+    sessions: Sessions,
+    ic: FloatArray,
+    names: npt.NDArray[np.int64],
+    reason: npt.NDArray[np.int64],
+    *,
+    horizon: int,
+    timing: Timing,
 ) -> ICSummary:
     """Figures of a daily IC series; raises where it has no value at all.
 
@@ -53,16 +60,7 @@ def summarise(
     known = np.isfinite(ic)
     skipped = {text: int((reason[~known] == code).sum()) for code, text in _REASONS.items() if (reason[~known] == code).any()}
     if not known.any():
-        if (reason == CONTAINED).any():
-            raise EvaluationError(
-                f"{name}: the base contains the signal (nothing of its variance is left on any date), so an orthogonal IC does not exist: "
-                "leave the signal, or what it is made of, out of the base"
-            )
-        most = int(names.max()) if names.size else 0
-        raise InsufficientDataError(
-            f"{name}: not evaluable: no date out of {ic.size} has enough names with a forward return and a score that varies "
-            f"(at most {most} on one date): loosen the settings of the signal, widen the data, or lower min_names"
-        )
+        raise _nothing_to_summarise(name, names, reason)
     offset = sessions.ordinals % timing.grid_sessions
     offsets = _offsets(ic, offset)
     icirs = np.array([each.icir for each in offsets if np.isfinite(each.icir)])
@@ -97,6 +95,20 @@ def summarise(
                 "reason": [None if done else _REASONS.get(int(code), "") for done, code in zip(known, reason, strict=True)],
             }
         ),
+    )
+
+
+def _nothing_to_summarise(name: str, names: npt.NDArray[np.int64], reason: npt.NDArray[np.int64]) -> EvaluationError:
+    contained = int((reason == CONTAINED).sum())
+    if contained:
+        return EvaluationError(
+            f"{name}: the base contains the signal (nothing of its variance is left on the {contained} dates with enough names), so an "
+            "orthogonal IC does not exist: leave the signal, or what it is made of, out of the base"
+        )
+    most = int(names.max()) if names.size else 0
+    return InsufficientDataError(
+        f"{name}: not evaluable: no date out of {names.size} has enough names with a forward return and a score that varies "
+        f"(at most {most} on one date): loosen the settings of the signal, widen the data, or lower min_names"
     )
 
 

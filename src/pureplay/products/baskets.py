@@ -17,15 +17,15 @@ from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.products.mix import Mix
 from pureplay.stats.jit import kernel
 
-__all__ = ["WEIGHTINGS", "Family", "Issuers", "Weighting", "basket_returns", "basket_weights", "family", "issuers", "members_of"]
+__all__ = ["WEIGHTINGS", "Family", "Issuers", "Weighting", "basket_returns", "basket_weights", "family", "is_member", "issuers", "list_entries", "members_of", "sum_baskets"]
 
 Weighting = Literal["cap", "float_cap", "equal", "sqrt_cap"]
 WEIGHTINGS: Final[tuple[Weighting, ...]] = ("cap", "float_cap", "equal", "sqrt_cap")
 
 Int64Array = npt.NDArray[np.int64]
-Family = tuple[IndexArray, Int64Array, IndexArray, BoolArray, Int64Array, Int64Array, FloatArray]
+Family = tuple[IndexArray, Int64Array, IndexArray, BoolArray, Int64Array, Int64Array, FloatArray, BoolArray]
 """active filing by cell, entry offsets, group of each entry, whether the entry makes a member, first and last session of each
-group, weights by cell."""
+group, weights by cell, sessions on which any of this differs from the session before."""
 
 _REMAINDER: Final = 1e-3  # below this share of the sum, the difference has lost too many digits
 
@@ -70,78 +70,130 @@ def basket_weights(market: Market, weighting: Weighting) -> FloatArray:
 
 def family(mix: Mix, members: BoolArray, weights: FloatArray) -> Family:
     """Baskets of a mix: `members` says which entries make their stock a member of the entry's group."""
-    return mix.active, mix.offsets, mix.group, members, mix.first, mix.last, weights
+    changes = np.ones(mix.active.shape[0], dtype=bool)
+    for t in range(1, changes.size):
+        changes[t] = not np.array_equal(mix.active[t], mix.active[t - 1])
+    for edge in (mix.first, mix.last + 1):
+        changes[edge[(edge >= 0) & (edge < changes.size)]] = True
+    return mix.active, mix.offsets, mix.group, members, mix.first, mix.last, weights, changes
+
+
+@kernel
+def list_entries(baskets: Family, row: int, only_members: bool, asset: IndexArray, group: IndexArray, entry: Int64Array) -> int:
+    """List the entries of session `row`'s mix whose group is in force, by asset; returns their number."""
+    active, offsets, groups, makes, first, last, _, _ = baskets
+    filing, n = active[row], 0
+    for i in range(filing.size):
+        f = filing[i]
+        if f < 0:
+            continue
+        for k in range(offsets[f], offsets[f + 1]):
+            g = groups[k]
+            if (makes[k] or not only_members) and first[g] <= row <= last[g]:
+                asset[n], group[n], entry[n] = i, g, k
+                n += 1
+    return n
+
+
+@kernel
+def sum_baskets(asset: IndexArray, group: IndexArray, n: int, weight_of: FloatArray, return_of: FloatArray, sums: FloatArray) -> None:
+    """Weighted return, weight, weighted absolute return and number of the members of every group, over the listed entries."""
+    sums[:] = 0.0
+    for m in range(n):
+        weight, g = weight_of[asset[m]], group[m]
+        product = weight * return_of[asset[m]]
+        if weight > 0.0 and product - product == 0.0:  # both finite
+            sums[g, 0] += product
+            sums[g, 1] += weight
+            sums[g, 2] += abs(product)
+            sums[g, 3] += 1.0
 
 
 @kernel
 def basket_returns(
-    baskets: Family,
-    row: int,
-    t: int,
-    returns: FloatArray,
+    filing: IndexArray,
+    offsets: Int64Array,
+    groups: IndexArray,
+    makes: BoolArray,
+    weight_of: FloatArray,
+    return_of: FloatArray,
     others_from: Int64Array,
     others: IndexArray,
-    asked_asset: IndexArray,
-    asked_group: IndexArray,
-    asked: int,
     rule: tuple[int, bool, bool],
     sums: FloatArray,
+    asset: IndexArray,
+    group: IndexArray,
+    own: BoolArray,
+    asked: int,
     answer: FloatArray,
-    peers: IndexArray,
+    left: IndexArray,
 ) -> None:
-    """Answer the first `asked` questions for session t with the mix of session `row`.
+    """Return of basket group[q] without focal asset[q] and its issuer's other listings, for the first `asked` questions.
 
-    rule: minimum number of peers, whether it is counted after removal, whether the focal is left out. sums: scratch (4, groups).
-    answer: basket return, NaN where there are too few peers. peers: members after removal.
+    A group of -1 is no question. own: whether the focal's own filing makes it a member of the group. filing, weight_of, return_of: of the day, by asset. sums: as `sum_baskets` leaves them. rule: minimum
+    number of peers, whether it is counted after removal, whether the focal is left out. answer: NaN where there are too few peers.
+    left: peers after removal.
     """
-    active, offsets, group, makes, first, last, weights = baskets
-    filing, weight_of, return_of = active[row], weights[t - 1], returns[t]
     minimum, after_removal, leave_out = rule
-    sums[:] = 0.0
-    for j in range(filing.size):
-        weight, ret = weight_of[j], return_of[j]
-        if filing[j] < 0 or not (weight > 0 and np.isfinite(weight) and np.isfinite(ret)):
-            continue
-        for k in range(offsets[filing[j]], offsets[filing[j] + 1]):
-            g = group[k]
-            if makes[k] and first[g] <= t <= last[g]:
-                sums[0, g] += weight * ret
-                sums[1, g] += weight
-                sums[2, g] += abs(weight * ret)
-                sums[3, g] += 1.0
     for q in range(asked):
-        i, g = asked_asset[q], asked_group[q]
-        value, weight, size, count = sums[0, g], sums[1, g], sums[2, g], sums[3, g]
-        before = count
+        i, g = asset[q], group[q]
+        answer[q], left[q] = np.nan, 0
+        if g < 0:
+            continue
+        value, weight, size, before = sums[g, 0], sums[g, 1], sums[g, 2], sums[g, 3]
+        count = before
         if leave_out and count > 0:
-            for o in range(others_from[i] - 1, others_from[i + 1]):
-                j = i if o < others_from[i] else others[o]
-                if _is_member(filing[j], offsets, group, makes, g, weight_of[j], return_of[j]):
-                    own = weight_of[j]
-                    value -= own * return_of[j]
-                    weight -= own
-                    size -= abs(own * return_of[j])
+            product = weight_of[i] * return_of[i]
+            if own[q] and weight_of[i] > 0.0 and product - product == 0.0:
+                value -= product
+                weight -= weight_of[i]
+                size -= abs(product)
+                count -= 1.0
+            for o in range(others_from[i], others_from[i + 1]):
+                j = others[o]
+                if is_member(filing[j], offsets, groups, makes, g, weight_of[j], return_of[j]):
+                    value -= weight_of[j] * return_of[j]
+                    weight -= weight_of[j]
+                    size -= abs(weight_of[j] * return_of[j])
                     count -= 1.0
-        peers[q] = np.int32(count)
-        answer[q] = np.nan
+        left[q] = np.int32(count)
         if count < 1 or (count if after_removal else before) < minimum:
             continue
-        if count < before and (weight < _REMAINDER * sums[1, g] or size < _REMAINDER * sums[2, g]):
-            value, weight = 0.0, 0.0
-            for j in range(filing.size):
-                if not _is_member(filing[j], offsets, group, makes, g, weight_of[j], return_of[j]):
-                    continue
-                leaves = j == i
-                for o in range(others_from[i], others_from[i + 1]):
-                    leaves |= others[o] == j
-                if not leaves:
-                    value += weight_of[j] * return_of[j]
-                    weight += weight_of[j]
-        answer[q] = value / weight
+        if count < before and (weight < _REMAINDER * sums[g, 1] or size < _REMAINDER * sums[g, 2]):
+            answer[q] = _sum_again(filing, offsets, groups, makes, i, g, weight_of, return_of, others_from, others)
+        else:
+            answer[q] = value / weight
 
 
 @kernel
-def _is_member(filing: int, offsets: Int64Array, group: IndexArray, makes: BoolArray, g: int, weight: float, ret: float) -> bool:
+def _sum_again(
+    filing: IndexArray,
+    offsets: Int64Array,
+    groups: IndexArray,
+    makes: BoolArray,
+    i: int,
+    g: int,
+    weight_of: FloatArray,
+    return_of: FloatArray,
+    others_from: Int64Array,
+    others: IndexArray,
+) -> float:
+    value, weight = 0.0, 0.0
+    for j in range(filing.size):
+        if not is_member(filing[j], offsets, groups, makes, g, weight_of[j], return_of[j]):
+            continue
+        leaves = j == i
+        for o in range(others_from[i], others_from[i + 1]):
+            leaves |= others[o] == j
+        if not leaves:
+            value += weight_of[j] * return_of[j]
+            weight += weight_of[j]
+    return value / weight
+
+
+@kernel
+def is_member(filing: int, offsets: Int64Array, group: IndexArray, makes: BoolArray, g: int, weight: float, ret: float) -> bool:
+    """Whether a stock with this filing, weight and return belongs to basket g on the day."""
     if filing < 0 or not (weight > 0 and np.isfinite(weight) and np.isfinite(ret)):
         return False
     for k in range(offsets[filing], offsets[filing + 1]):
@@ -152,10 +204,10 @@ def _is_member(filing: int, offsets: Int64Array, group: IndexArray, makes: BoolA
 
 def members_of(baskets: Family, row: int, t: int, returns: FloatArray, group: int) -> Int64Array:
     """Assets in the basket of `group` on session t with the mix of session `row`, before anything is removed."""
-    active, offsets, groups, makes, first, last, weights = baskets
-    if not first[group] <= t <= last[group]:
+    active, offsets, groups, makes, first, last, weights, _ = baskets
+    if not first[group] <= row <= last[group]:
         return np.zeros(0, dtype=np.int64)
     found = [
-        _is_member(active[row, j], offsets, groups, makes, group, weights[t - 1, j], returns[t, j]) for j in range(returns.shape[1])
+        is_member(active[row, j], offsets, groups, makes, group, weights[t - 1, j], returns[t, j]) for j in range(returns.shape[1])
     ]
     return np.flatnonzero(found).astype(np.int64)

@@ -23,6 +23,9 @@ __all__ = ["HalfYear", "Mix", "filed_lines", "industry_mix", "market_mix", "reve
 
 HalfYear = Literal["as_filed", "trailing_year"]
 
+SHARE_TOLERANCE: Final = 1e-12
+"""What rounding may add to or take from a share: 10 % + 70 % is 80 %."""
+
 _NAT: Final = np.datetime64("NaT", "D")
 
 
@@ -30,7 +33,7 @@ _NAT: Final = np.datetime64("NaT", "D")
 class Mix:
     """Filings and their shares at one level.
 
-    groups: what the shares are of (product nodes, industries). Filing f covers entries offsets[f]:offsets[f+1] of `group` and
+    groups: what the shares are of (product nodes with any revenue, industries). Filing f covers entries offsets[f]:offsets[f+1] of `group` and
     `share` (shares of total revenue, at most 1 in sum). asset: column of each filing. active: block (sessions, assets) with the
     number of the filing in use, -1 where there is none. period_end, publish_date, eff_date: of each filing, NaT where it has none.
     first, last: positions of the sessions on which each group may be used.
@@ -55,7 +58,7 @@ class Mix:
 
     def pure(self, purity: float, *, inclusive: bool) -> npt.NDArray[np.bool_]:
         """Entries that make their stock a pure play of the group: share above `purity` (at or above it, if inclusive)."""
-        return np.asarray(self.share >= purity if inclusive else self.share > purity)
+        return np.asarray(self.share >= purity - SHARE_TOLERANCE if inclusive else self.share > purity + SHARE_TOLERANCE)
 
     def dealt(self, source: npt.NDArray[np.int64]) -> "Mix":
         """The mix with histories dealt out anew: asset i gets the filings of asset source[i]. For placebos."""
@@ -93,16 +96,21 @@ def revenue_mix(
     lines = lines.with_columns(eff_date=pl.col("publish_date").dt.offset_by(f"{buffer_days}d"), _expiry=expiry)
     key = ["_column", "period_end", "publish_date", "revision"]
     filings = lines.select(*key, "eff_date", "_expiry").unique(key).sort(key).with_row_index("_filing")
-    speaker = taxonomy.above(level) if above else taxonomy.at_level(level)
-    node = taxonomy.node(lines["product"])
-    lines = lines.with_columns(_node=pl.Series(np.where(node >= 0, speaker[node], -1))).filter(pl.col("_node") >= 0)
+    own, speaker = taxonomy.above(level) if above else (np.arange(len(taxonomy.products), dtype=np.int64), taxonomy.at_level(level))
+    carriers = pl.DataFrame({"_own": own, "_node": speaker}).filter(pl.col("_node") >= 0)
+    lines = lines.with_columns(_own=pl.Series(taxonomy.node(lines["product"]))).join(carriers, on="_own", maintain_order="left")
     entries = (
         lines.join(filings.select(*key, "_filing"), on=key)
         .group_by("_filing", "_node")
         .agg(share=pl.col("revenue").sum() / pl.col("total").first())
+        .filter(pl.col("share") > 0)
         .sort("_filing", "_node")
     )
-    return _assemble(axes, filings, entries, taxonomy.products, taxonomy.in_force(None if above else level, axes.sessions.dates))
+    used = entries["_node"].unique().sort()
+    entries = entries.with_columns(pl.Series("_node", np.searchsorted(used.to_numpy(), entries["_node"].to_numpy())))
+    first, last = taxonomy.in_force(None if above else level, axes.sessions.dates)
+    groups = tuple(taxonomy.products[node] for node in used)
+    return _assemble(axes, filings, entries, groups, (first[used.to_numpy()], last[used.to_numpy()]))
 
 
 def _assemble(

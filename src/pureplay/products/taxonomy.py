@@ -81,12 +81,24 @@ class Taxonomy:
             speaker[deep] = self.parent[speaker[deep]]
         return np.where((self.level[speaker] == level) | leaf, speaker, -1)
 
-    def above(self, level: Level) -> NodeArray:
-        """For every node, the node that carries its revenue one level above `level`; -1 everywhere above the top."""
+    def above(self, level: Level) -> tuple[NodeArray, NodeArray]:
+        """Pairs of a node and a node at or above it on which groups at `level` fall back: the second counts the revenue of the first.
+
+        For a whole number these are the nodes one level up. Leaves have parents at many depths, so that the revenue of one node may
+        count for several of them.
+        """
+        target = np.zeros(self.parent.size, dtype=bool)
         if level == "leaf":
-            leaf = self.at_level("leaf")
-            return np.where(leaf >= 0, self.parent[leaf], -1)
-        return self.at_level(level - 1) if level > 1 else np.full(self.parent.size, -1, dtype=np.int64)
+            target[self.parent[self.parent >= 0]] = True
+        else:
+            target = self.level == level - 1
+        below, above = [], []
+        own = climbing = np.arange(self.parent.size, dtype=np.int64)
+        while climbing.size:
+            below.append(own[target[climbing]])
+            above.append(climbing[target[climbing]])
+            own, climbing = own[self.parent[climbing] >= 0], self.parent[climbing][self.parent[climbing] >= 0]
+        return np.concatenate(below), np.concatenate(above)
 
     def parent_of_group(self, level: Level) -> NodeArray:
         """For every node that is a group at `level`, the node of the level above that it falls back on, -1 where there is none."""

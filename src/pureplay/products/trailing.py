@@ -5,9 +5,11 @@ from datetime import date
 
 import polars as pl
 
-from pureplay.segments import FILING
+from pureplay.segments import FILING, TOTAL_TOLERANCE
 
 __all__ = ["trailing_year"]
+
+_ROUNDING = 1e-12  # amounts that cancel leave this share of what they were made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,15 @@ def trailing_year(lines: pl.DataFrame) -> pl.DataFrame:
 
     lines: as `segments.tidy` gives them; the result has the same columns. An interim filing needs the annual report of the year
     before and the interim one of the same day of that year, each in the latest version public by then; whenever one of the three is
-    restated a new version is published on that day. A trailing amount below zero, in total or for a product, refuses the version:
-    the filing before stays in force.
+    restated a new version is published on that day. A trailing amount below zero, in total, for a product or for the revenue outside
+    the lines, refuses the version: the filing before stays in force.
     """
     parts = []
     for (asset,), group in lines.group_by("asset", maintain_order=True):
         versions = _versions(group)
         made = [version for version in versions if version.period_end.month == 12]
-        made += [ready for version in versions if version.period_end.month != 12 for ready in _completed(version, versions)]
+        interim = sorted({version.period_end for version in versions if version.period_end.month != 12})
+        made += [ready for period_end in interim for ready in _completed(period_end, versions)]
         parts.extend(_rows(str(asset), _numbered(made)))
     return pl.DataFrame(parts, schema=lines.schema, orient="row").sort([*FILING, "product"])
 
@@ -45,21 +48,23 @@ def _versions(group: pl.DataFrame) -> list[_Version]:
     return out
 
 
-def _completed(version: _Version, versions: list[_Version]) -> list[_Version]:
-    year = version.period_end.year - 1
+def _completed(period_end: date, versions: list[_Version]) -> list[_Version]:
+    year = period_end.year - 1
+    current = [each for each in versions if each.period_end == period_end]
     annual = [each for each in versions if (each.period_end.year, each.period_end.month) == (year, 12)]
-    interim = [each for each in versions if (each.period_end.year, each.period_end.month) == (year, version.period_end.month)]
-    days = {version.publish_date} | {each.publish_date for each in annual + interim if each.publish_date > version.publish_date}
+    before = [each for each in versions if (each.period_end.year, each.period_end.month) == (year, period_end.month)]
     out = []
-    for day in sorted(days):
-        whole, part = _latest(annual, day), _latest(interim, day)
-        if whole is None or part is None:
+    for day in sorted({each.publish_date for each in current + annual + before}):
+        now, whole, part = _latest(current, day), _latest(annual, day), _latest(before, day)
+        if now is None or whole is None or part is None:
             continue
-        names = sorted({*version.revenue, *whole.revenue, *part.revenue})
-        revenue = {name: version.revenue.get(name, 0.0) + whole.revenue.get(name, 0.0) - part.revenue.get(name, 0.0) for name in names}
-        total = version.total + whole.total - part.total
-        if total > 0 and min(revenue.values()) >= 0:
-            out.append(_Version(version.period_end, day, version.revision, total, revenue))
+        names = sorted({*now.revenue, *whole.revenue, *part.revenue})
+        revenue = {name: now.revenue.get(name, 0.0) + whole.revenue.get(name, 0.0) - part.revenue.get(name, 0.0) for name in names}
+        total, mapped = now.total + whole.total - part.total, sum(revenue.values())
+        rounding = _ROUNDING * (now.total + whole.total)
+        if total > rounding and min(revenue.values()) >= -rounding and mapped <= total * (1 + TOTAL_TOLERANCE):
+            sound = {name: amount if amount > rounding else 0.0 for name, amount in revenue.items()}
+            out.append(_Version(period_end, day, now.revision, max(total, mapped), sound))
     return out
 
 

@@ -9,7 +9,22 @@ import polars as pl
 
 from pureplay.reports.formats import label, signed
 
-__all__ = ["BAND", "COLOURS", "INK", "MUTED", "RULE", "box", "colour", "dot_rows", "drawn", "marks", "new_figure", "scaled", "style", "tick"]
+__all__ = [
+    "BAND",
+    "COLOURS",
+    "INK",
+    "MUTED",
+    "RULE",
+    "box",
+    "colour",
+    "dot_rows",
+    "drawn",
+    "marks",
+    "new_figure",
+    "scaled",
+    "style",
+    "tick",
+]
 
 COLOURS: Final = ("#0b5cad", "#737b87", "#c2570c", "#0f766e", "#8b4fb3")
 """Of the studies in order: the accent, then neutral, then hues that stay apart for the colour-blind; they repeat after five."""
@@ -52,7 +67,15 @@ def style(figure: go.Figure, *, height: int) -> None:
         margin={"l": 52, "r": 14, "t": 34, "b": 44},
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"color": INK}, "namelength": 40},
         dragmode=False,
     )

@@ -1,23 +1,23 @@
 """Charts of a study: pure functions from records to plotly figures, one colour and marker a study.
 
-Every function takes the studies to overlay, in order, and returns None where none of them has anything to draw. Text that comes from
-a record is escaped for plotly. Titles stand beside a chart on the page, not inside it: see `gallery`.
+Every function takes the studies to overlay, in order, and returns None where none of them has anything to draw; a study without a
+verdict takes part in coverage alone. Text that comes from a record is escaped for plotly. Titles stand beside a chart on the page, not
+inside it: see `gallery`.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import plotly.graph_objects as go
 import polars as pl
 from plotly.subplots import make_subplots
 
-from pureplay.evaluate.records import OrthogonalICIR, Period
+from pureplay.evaluate.records import CRITICAL_T, OrthogonalICIR, Period
 from pureplay.reports.drawing import COLOURS, INK, MUTED, box, colour, dot_rows, drawn, marks, new_figure, scaled, style, tick
-from pureplay.reports.formats import count, label
+from pureplay.reports.formats import count, extent, label
 from pureplay.studies.records import MomentumStudy
 
 __all__ = [
-    "EWC_95",
     "autocorrelation",
     "calendar_years",
     "coverage",
@@ -31,9 +31,6 @@ __all__ = [
 
 Studies: TypeAlias = Sequence[MomentumStudy]
 
-EWC_95: Final = 2.306
-"""95 % point of |t| of the EWC test, Student's t with 8 degrees of freedom; the bar of `OrthogonalICIR.product_information`."""
-
 _STAGES: Final = (  # of coverage, from the widest to what is scored
     ("traded", "#c3c9d2", "solid"),
     ("universe", "#8f97a3", "solid"),
@@ -45,6 +42,11 @@ _STAGES: Final = (  # of coverage, from the widest to what is scored
 
 def _judged(studies: Studies) -> Iterator[tuple[int, MomentumStudy, OrthogonalICIR]]:
     return ((index, study, study.verdict) for index, study in enumerate(studies) if study.verdict is not None)
+
+
+def _correlations(table: pl.DataFrame) -> dict[Any, float]:
+    """The known values of a table of key and rank_correlation."""
+    return dict(table.filter(pl.col("rank_correlation").is_finite()).iter_rows()) if table.height else {}
 
 
 def _is_year(period: Period) -> bool:
@@ -106,10 +108,12 @@ def offset_strip(studies: Studies) -> go.Figure | None:
 def shuffle_strip(studies: Studies) -> go.Figure | None:
     """Nested t of every within-industry shuffle as a dot, the signal's own as a large mark, the 2.5 % bar dotted."""
     shown = [(index, study, verdict) for index, study, verdict in _judged(studies) if verdict.shuffled_t]
-    figure = dot_rows("nested t", [(index, study.name, verdict.nested.test.t if verdict.nested else None) for index, study, verdict in shown], digits=2)
+    figure = dot_rows(
+        "nested t", [(index, study.name, verdict.nested.test.t if verdict.nested else None) for index, study, verdict in shown], digits=2
+    )
     for row, (index, study, verdict) in enumerate(shown):
         base = len(shown) - 1 - row
-        box(figure, min(verdict.shuffled_t), max(verdict.shuffled_t), base)
+        box(figure, *extent(verdict.shuffled_t), base)
         figure.add_scatter(
             x=list(verdict.shuffled_t),
             y=[base + 0.12 + 0.56 * ((0.618034 * k) % 1) for k in range(len(verdict.shuffled_t))],  # golden ratio: apart without chance
@@ -120,9 +124,13 @@ def shuffle_strip(studies: Studies) -> go.Figure | None:
         )
         if verdict.nested is not None:
             figure.add_scatter(
-                x=[verdict.nested.test.t], y=[base + 0.4], name=label(study.name), hovertemplate="signal: %{x:+.2f}", **marks(index, size=15)
+                x=[verdict.nested.test.t],
+                y=[base + 0.4],
+                name=label(study.name),
+                hovertemplate="signal: %{x:+.2f}",
+                **marks(index, size=15),
             )
-    figure.add_vline(x=EWC_95, line={"color": MUTED, "width": 1, "dash": "dot"})
+    figure.add_vline(x=CRITICAL_T, line={"color": MUTED, "width": 1, "dash": "dot"})
     return drawn(figure)
 
 
@@ -144,7 +152,12 @@ def calendar_years(studies: Studies) -> go.Figure | None:
             showlegend=False,
             marker={
                 "color": colour(index),
-                "pattern": {"shape": ["/" if each.months < 12 else "" for each in years], "fillmode": "overlay", "fgcolor": "#ffffff", "size": 6},
+                "pattern": {
+                    "shape": ["/" if each.months < 12 else "" for each in years],
+                    "fillmode": "overlay",
+                    "fgcolor": "#ffffff",
+                    "size": 6,
+                },
             },
             error_y={
                 "type": "data",
@@ -166,7 +179,7 @@ def horizons(studies: Studies) -> go.Figure | None:
     """Orthogonal ICIR by horizon: as measured (open, dotted) and deflated for overlap by √(horizon / grid) (filled)."""
     figure = new_figure("sessions ahead", "ICIR per period", height=320)
     ticks: set[int] = set()
-    for index, study in enumerate(studies):
+    for index, study, _ in _judged(studies):
         made = sorted(study.horizons, key=lambda each: each.horizon_sessions)
         ticks |= {each.horizon_sessions for each in made}
         for kind, values in (("as measured", [each.icir for each in made]), ("deflated", [each.icir_deflated for each in made])):
@@ -183,19 +196,20 @@ def horizons(studies: Studies) -> go.Figure | None:
                 **style,
             )
     figure.update_xaxes(type="log", tickvals=sorted(ticks), ticktext=[count(each) for each in sorted(ticks)], showgrid=False)
+    figure.update_yaxes(rangemode="tozero")
     return drawn(figure)
 
 
 def quantile_curve(studies: Studies) -> go.Figure | None:
     """Mean forward return by score quantile in percent, with 95 % intervals from EWC standard errors."""
     figure = new_figure("score quantile (1 = lowest)", "mean forward return, %", height=320)
-    for index, study in enumerate(studies):
+    for index, study, _ in _judged(studies):
         if study.quantiles.height == 0:
             continue
         figure.add_scatter(
             x=[each + 0.08 * index for each in study.quantiles["quantile"].to_list()],
             y=scaled(study.quantiles["forward_return"], 100),
-            error_y={"type": "data", "array": scaled(study.quantiles["se"], 100 * EWC_95), "thickness": 1.2, "width": 3},
+            error_y={"type": "data", "array": scaled(study.quantiles["se"], 100 * CRITICAL_T), "thickness": 1.2, "width": 3},
             customdata=study.quantiles["quantile"].to_list(),
             name=label(study.name),
             hovertemplate="quantile %{customdata}: %{y:+.2f} %",
@@ -238,31 +252,32 @@ def coverage(studies: Studies) -> go.Figure | None:
 def autocorrelation(studies: Studies) -> go.Figure | None:
     """Rank correlation of the composite with itself some sessions before."""
     figure = new_figure("lag, sessions", "rank correlation", height=290)
-    for index, study in enumerate(studies):
-        known = study.autocorrelation.drop_nulls()
+    lags: set[int] = set()
+    for index, study, _ in _judged(studies):
+        known = _correlations(study.autocorrelation)
+        lags |= set(known)
         figure.add_scatter(
-            x=[str(each) for each in known["lag_sessions"].to_list()] if known.height else [],
-            y=known["rank_correlation"].to_list() if known.height else [],
+            x=[str(each) for each in known],
+            y=list(known.values()),
             name=label(study.name),
             hovertemplate="lag %{x}: %{y:+.3f}",
             **marks(index, size=8, mode="lines+markers"),
         )
-    lags = sorted({each for study in studies if study.autocorrelation.height for each in study.autocorrelation["lag_sessions"].to_list()})
-    figure.update_xaxes(type="category", categoryorder="array", categoryarray=[str(each) for each in lags], showgrid=False)
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=[str(each) for each in sorted(lags)], showgrid=False)
     figure.update_yaxes(rangemode="tozero")
     return drawn(figure)
 
 
 def factor_correlation(studies: Studies) -> go.Figure | None:
     """Mean rank correlation of the composite with each base factor, the strongest at the top."""
-    known = [dict(study.factor_correlation.drop_nulls().iter_rows()) if study.factor_correlation.height else {} for study in studies]
+    known = [(index, study, _correlations(study.factor_correlation)) for index, study, _ in _judged(studies)]
     strength: dict[str, float] = {}
-    for values in known:
+    for _, _, values in known:
         for factor, value in values.items():
             strength.setdefault(factor, abs(value))
     order = sorted(strength, key=lambda factor: strength[factor])
-    figure = new_figure("mean rank correlation", "", height=max(240, 110 + 26 * len(order)))
-    for index, (study, values) in enumerate(zip(studies, known, strict=True)):
+    figure = new_figure("mean rank correlation", "", height=max(430, 110 + 26 * len(order)))
+    for index, study, values in known:
         names = [factor for factor in order if factor in values]
         figure.add_scatter(
             x=[values[factor] for factor in names],

@@ -7,7 +7,21 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-__all__ = ["DASH", "count", "day", "enumerate_words", "flatten", "label", "percent", "plain", "probability", "signed", "span"]
+__all__ = [
+    "DASH",
+    "count",
+    "day",
+    "enumerate_words",
+    "extent",
+    "flatten",
+    "label",
+    "number",
+    "percent",
+    "plain",
+    "probability",
+    "signed",
+    "span",
+]
 
 DASH: Final = "–"
 _MINUS: Final = "−"
@@ -27,11 +41,22 @@ def signed(value: float | None, digits: int = 3) -> str:
     return f"{_MINUS if negative else '+'}{text}"
 
 
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure that cannot be negative, without a sign."""
+    return signed(value, digits).removeprefix("+")
+
+
 def span(low: float | None, high: float | None, digits: int = 3) -> str:
     """An interval such as [+0.097, +0.589]; a dash where either end is missing."""
     if _missing(low) or _missing(high):
         return DASH
     return f"[{signed(low, digits)},{_NO_BREAK}{signed(high, digits)}]"
+
+
+def extent(values: Iterable[float]) -> tuple[float, float]:
+    """Smallest and largest of the finite values, NaN where there is none."""
+    finite = [each for each in values if math.isfinite(each)]
+    return (min(finite), max(finite)) if finite else (math.nan, math.nan)
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from pureplay.evaluate.records import ControlFigure, ICSummary, OrthogonalICIR, Period
-from pureplay.reports.formats import DASH, count, flatten, percent, probability, signed, span
+from pureplay.reports.formats import DASH, count, extent, flatten, number, percent, probability, signed, span
 from pureplay.studies.records import MomentumStudy
 
 __all__ = ["Cell", "Row", "headline", "refusals", "settings_rows", "skips", "universes"]
@@ -50,7 +50,10 @@ def headline(studies: Studies) -> tuple[Row, ...]:
         row("Orthogonal ICIR", lambda v: _icir(v.orthogonal), strong=True),
         row("Offsets above 0", lambda v: Cell(count(v.orthogonal.n_positive), f"of {len(v.orthogonal.offsets)}")),
         row("Null band, 95 %", lambda v: _band(v.orthogonal)),
-        row("Mean orthogonal IC", lambda v: Cell(signed(v.orthogonal.mean, 4), f"sd {v.orthogonal.sd:.3f}, {count(v.orthogonal.n_dates)} dates")),
+        row(
+            "Mean orthogonal IC",
+            lambda v: Cell(signed(v.orthogonal.mean, 4), f"sd {number(v.orthogonal.sd)}, {count(v.orthogonal.n_dates)} dates"),
+        ),
         row("EWC t of the mean IC", lambda v: _test(v.orthogonal)),
         row("Newey–West t", lambda v: Cell(signed(v.orthogonal.newey_west_t, 2))),
         row("Variance left by the base", _left),
@@ -85,15 +88,16 @@ def _left(verdict: OrthogonalICIR) -> Cell:
 
 
 def _shuffles(values: Sequence[float]) -> Cell | None:
-    return Cell(span(min(values), max(values), 2), f"{len(values)} shuffles") if values else None
+    return Cell(span(*extent(values), 2), f"{len(values)} shuffles") if values else None
 
 
 def _component_rows(studies: Studies) -> Iterable[Row]:
-    names = dict.fromkeys(name for study in studies for name in study.components)
+    components = [study.components if study.verdict is not None else {} for study in studies]
+    names = dict.fromkeys(name for each in components for name in each)
     if names:
         yield Row("Components, raw ICIR")
     for name in names:
-        found = (study.components.get(name) for study in studies)
+        found = (each.get(name) for each in components)
         yield Row(name, tuple(Cell() if each is None else Cell(signed(each.icir), f"t {signed(each.test.t, 2)}") for each in found))
 
 
@@ -138,14 +142,19 @@ def universes(studies: Studies) -> tuple[Row, ...]:
 def _universe(found: ICSummary | None) -> Cell:
     if found is None:
         return Cell()
-    return Cell(signed(found.icir), f"{span(found.icir_min, found.icir_max)}, EWC t {signed(found.test.t, 2)}, {count(found.n_dates)} dates")
+    return Cell(
+        signed(found.icir), f"{span(found.icir_min, found.icir_max)}, EWC t {signed(found.test.t, 2)}, {count(found.n_dates)} dates"
+    )
 
 
 def skips(studies: Studies) -> tuple[Row, ...]:
     """Dates without an orthogonal IC by reason, and dates on which a base column was left out."""
     reasons = [None if study.verdict is None else study.verdict.orthogonal.skipped for study in studies]
     columns = [None if study.verdict is None else study.verdict.dropped for study in studies]
-    return (*_counts("Dates without an orthogonal IC", reasons), *_counts("Dates on which a base column was constant or redundant", columns))
+    return (
+        *_counts("Dates without an orthogonal IC", reasons),
+        *_counts("Dates on which a base column was constant or redundant", columns),
+    )
 
 
 def _counts(title: str, found: Sequence[Mapping[str, int] | None]) -> Iterable[Row]:

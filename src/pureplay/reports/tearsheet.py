@@ -5,6 +5,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -52,7 +53,7 @@ def render(studies: Sequence[MomentumStudy], *, title: str, manifest: Mapping[st
         skips=grids.skips(studies),
         refusals=grids.refusals(studies),
         universes=grids.universes(studies),
-        settings=[(name, grids.settings_rows(values)) for name, values in _settings(studies).items()],
+        settings=_settings(studies),
         manifest=flatten(manifest),
         glossary=wording.glossary(judged[0].orthogonal.grid_sessions if judged else 20),
         plotly=Markup(get_plotlyjs()) if charts else "",
@@ -75,7 +76,7 @@ def write(path: str | Path, studies: Sequence[MomentumStudy], *, title: str, man
             out.write(page)
             out.flush()
             os.fsync(out.fileno())
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
     return target
@@ -114,15 +115,17 @@ def _chart_json(chart: Chart) -> Markup:
 
 
 def _facts(studies: Sequence[MomentumStudy]) -> tuple[tuple[str, str], ...]:
-    """Size of the data: dates, sessions, stocks; each once where the studies agree."""
+    """Size of the data: dates, sessions, stocks; each once where the studies agree. `assets` of a study's data is its number of stocks."""
     held = [study.coverage for study in studies if study.coverage.height]
     days = [(_date(frame["date"].min()), _date(frame["date"].max())) for frame in held]
-    return (
+    facts = (
         ("Dates", _agreed(f"{day(first)} to {day(last)}" for first, last in days)),
         ("Sessions", _agreed(count(frame.height) for frame in held)),
+        ("Stocks", _agreed(count(_number(study.data.get("assets"))) for study in studies)),
         ("Stocks traded a day, at most", _agreed(count(_number(frame["traded"].max())) for frame in held)),
         ("Stocks scored a day, at most", _agreed(count(_number(frame["scored"].max())) for frame in held)),
     )
+    return tuple((name, value) for name, value in facts if value != DASH)
 
 
 def _agreed(values: Iterable[str]) -> str:
@@ -154,10 +157,11 @@ def _card(index: int, study: MomentumStudy) -> dict[str, Any]:
     }
 
 
-def _settings(studies: Sequence[MomentumStudy]) -> dict[str, list[Mapping[str, Any]]]:
-    return {
-        "Signal settings": [study.settings for study in studies],
-        "Evaluation settings": [study.evaluation for study in studies],
-        "Data": [study.data for study in studies],
-        "Wall time, seconds": [{stage: f"{spent:.2f}" for stage, spent in study.seconds.items()} for study in studies],
-    }
+def _settings(studies: Sequence[MomentumStudy]) -> tuple[tuple[str, tuple[grids.Row, ...]], ...]:
+    seconds = grids.settings_rows([{stage: f"{spent:.2f}" for stage, spent in study.seconds.items()} for study in studies])
+    return (
+        ("Signal settings", grids.settings_rows([study.settings for study in studies])),
+        ("Evaluation settings", grids.settings_rows([study.evaluation for study in studies])),
+        ("Data", grids.settings_rows([study.data for study in studies])),
+        ("Wall time, seconds", tuple(replace(row, differs=False) for row in seconds)),  # it always does
+    )

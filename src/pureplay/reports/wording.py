@@ -1,11 +1,11 @@
 """What a study says in plain language: the verdict in a word, a paragraph from its figures, and what each figure means."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
-from pureplay.evaluate.records import ControlFigure, ICSummary, OrthogonalICIR
-from pureplay.reports.figures import EWC_95
-from pureplay.reports.formats import DASH, count, enumerate_words, percent, probability, signed, span
+from pureplay.evaluate.records import CRITICAL_T, ControlFigure, ICSummary, OrthogonalICIR
+from pureplay.reports.formats import DASH, count, enumerate_words, extent, percent, probability, signed, span
 from pureplay.studies.records import MomentumStudy
 
 __all__ = ["SYNTHETIC", "failed_bars", "glossary", "paragraphs", "status"]
@@ -13,22 +13,71 @@ __all__ = ["SYNTHETIC", "failed_bars", "glossary", "paragraphs", "status"]
 SYNTHETIC: Final = "Synthetic data: simulated market, not evidence about any real one"
 
 _GLOSSARY: Final = (
-    ("Rank IC", "The Spearman correlation, across stocks on one date, of the score with the return that follows it."),
-    ("ICIR", "Mean of the rank IC over its standard deviation, on dates {grid} sessions apart: per period of {grid} sessions, not annualised."),
-    ("Rebalance offsets", "A grid of {grid} sessions can start on any of {grid} days; the headline is the mean of all {grid} ICIRs, with the smallest and the largest."),
-    ("Null band", "Where that headline falls 95 % of the time when the signal knows nothing: a block bootstrap of the demeaned daily IC, all offsets together."),
-    ("Orthogonal", "After the score's linear dependence on the base factors is taken out, date by date."),
-    ("Variance left", "The share of the score's variance across stocks that the base does not explain; a small share makes the orthogonal figure fragile."),
-    ("EWC t", "The t statistic of the mean IC that allows for overlapping windows (equal-weighted cosines, 8 degrees of freedom): beyond ±2.306 is unusual at 5 %."),
-    ("Newey–West t", "The usual t statistic for overlapping windows, printed for comparison; it rejects a true null too often."),
-    ("Control own_only", "The identical score with the market in the place of product peers: it holds no product information, only the stock's own past."),
-    ("Control industry", "The identical score with industry peers in the place of product peers."),
-    ("Paired t", "The test of the daily difference in orthogonal IC, signal minus control, on the names that both have."),
-    ("Nested test", "The signal's IC after the base and every control are taken out: what it adds to everything known without products."),
-    ("Shuffles", "The study repeated with product mixes dealt out at random within industries; the signal must beat every one of them."),
-    ("√-deflated", "ICIR times √(grid / horizon) where windows overlap on the grid, so that long horizons do not look better than they are."),
-    ("In and out of sample", "Before and after the split date; dates whose forward window crosses the split count in neither."),
-)  # fmt: skip
+    (
+        "Rank IC",
+        "The Spearman correlation, across stocks on one date, of the score with the return that follows it.",
+    ),
+    (
+        "ICIR",
+        "Mean of the rank IC over its standard deviation, on dates {grid} sessions apart: per period of {grid} sessions, not annualised.",
+    ),
+    (
+        "Rebalance offsets",
+        "A grid of {grid} sessions can start on any of {grid} days; the headline is the mean of all {grid} ICIRs, with the "
+        "smallest and the largest.",
+    ),
+    (
+        "Null band",
+        "Where that headline falls 95 % of the time when the signal knows nothing: a block bootstrap of the demeaned daily IC, "
+        "all offsets together.",
+    ),
+    (
+        "Orthogonal",
+        "After the score's linear dependence on the base factors is taken out, date by date.",
+    ),
+    (
+        "Variance left",
+        "The share of the score's variance across stocks that the base does not explain; a small share makes the orthogonal "
+        "figure fragile.",
+    ),
+    (
+        "EWC t",
+        "The t statistic of the mean IC that allows for overlapping windows (equal-weighted cosines, 8 degrees of freedom): "
+        "chance alone passes ±2.306 one time in twenty.",
+    ),
+    (
+        "Newey–West t",
+        "The usual t statistic for overlapping windows, printed for comparison; it rejects a true null too often.",
+    ),
+    (
+        "Control own_only",
+        "The identical score with the market in the place of product peers: it holds no product information, only the stock's own past.",
+    ),
+    (
+        "Control industry",
+        "The identical score with industry peers in the place of product peers.",
+    ),
+    (
+        "Paired t",
+        "The test of the daily difference in orthogonal IC, signal minus control, on the names that both have.",
+    ),
+    (
+        "Nested test",
+        "The signal's IC after the base and every control are taken out: what it adds to everything known without products.",
+    ),
+    (
+        "Shuffles",
+        "The study repeated with product mixes dealt out at random within industries; the signal must beat every one of them.",
+    ),
+    (
+        "√-deflated",
+        "ICIR times √(grid / horizon) where windows overlap on the grid, so that long horizons do not look better than they are.",
+    ),
+    (
+        "In and out of sample",
+        "Before and after the split date; dates whose forward window crosses the split count in neither.",
+    ),
+)
 
 
 def glossary(grid: int) -> tuple[tuple[str, str], ...]:
@@ -45,7 +94,7 @@ def paragraphs(study: MomentumStudy) -> tuple[str, ...]:
     """What was found, how sure it is and against what; why not, where the study cannot be evaluated."""
     verdict = study.verdict
     if verdict is None:
-        return ("This study has no verdict.", study.not_evaluable or "No reason was recorded.")
+        return ("The scores of this study cannot be evaluated, so it has no verdict.", study.not_evaluable or "No reason was recorded.")
     against = [*_controls(verdict), *_nested(verdict)]
     return (_conclusion(verdict), f"{_headline(verdict)} {_null(verdict.orthogonal)}", " ".join(against))
 
@@ -54,9 +103,9 @@ def _headline(verdict: OrthogonalICIR) -> str:
     found = verdict.orthogonal
     base = f"With {count(len(verdict.base))} base factors taken out" if verdict.base else "With an empty base"
     return (
-        f"{base}, the score has an ICIR of {signed(found.icir)} per {found.grid_sessions} sessions: the mean of {len(found.offsets)} rebalance "
-        f"offsets, {found.n_positive} of them positive, over {count(found.n_dates)} dates. The raw score has {signed(verdict.raw.icir)}; the base "
-        f"leaves {percent(verdict.variance_left)} of its variance."
+        f"{base}, the score has an ICIR of {signed(found.icir)} per {found.grid_sessions} sessions: the mean of "
+        f"{len(found.offsets)} rebalance offsets, {found.n_positive} of them positive, over {count(found.n_dates)} dates. "
+        f"The raw score has {signed(verdict.raw.icir)}; the base leaves {percent(verdict.variance_left)} of its variance."
     )
 
 
@@ -66,7 +115,8 @@ def _null(found: ICSummary) -> str:
     band = dict(found.null.quantiles)
     low, high = band.get(0.025, float("nan")), band.get(0.975, float("nan"))
     place = "inside" if low <= found.icir <= high else "outside"
-    return f"95 % of signals that know nothing would land in {span(low, high)}; this one lies {place} (p\u00a0{probability(found.null.p, found.null.draws)})."
+    p = probability(found.null.p, found.null.draws)
+    return f"95 % of signals that know nothing would land in {span(low, high)}; this one lies {place} (p\u00a0{p})."
 
 
 def _controls(verdict: OrthogonalICIR) -> Iterator[str]:
@@ -88,20 +138,20 @@ def _nested(verdict: OrthogonalICIR) -> Iterator[str]:
         found = verdict.nested
         yield f"With base and controls taken out together, {signed(found.icir)} is left, at a nested t of {signed(found.test.t, 2)}."
     if verdict.shuffled_t:
-        low, high = signed(min(verdict.shuffled_t), 2), signed(max(verdict.shuffled_t), 2)
+        low, high = (signed(each, 2) for each in extent(verdict.shuffled_t))
         yield f"{len(verdict.shuffled_t)} shuffles of the product mixes within industries reach nested t from {low} to {high}."
 
 
 def failed_bars(verdict: OrthogonalICIR) -> tuple[str, ...]:
-    """The bars of `product_information` that a decidable verdict does not clear; none where information was found."""
+    """The bars of `product_information` that the signal fails, in words; empty unless it is "not found"."""
     failed = [
         f"the paired test against {each.name} (t\u00a0{signed(each.paired.t, 2)})"
         for each in verdict.controls
-        if not each.identical and not each.paired.t > EWC_95
+        if not each.identical and each.paired.t <= CRITICAL_T
     ]
     if verdict.nested is not None:
         nested = verdict.nested.test.t
-        failed += [f"the nested test (t\u00a0{signed(nested, 2)})"] if not nested > EWC_95 else []
+        failed += [f"the nested test (t\u00a0{signed(nested, 2)})"] if nested <= CRITICAL_T else []
         reached = sum(each >= nested for each in verdict.shuffled_t)
         failed += [f"the shuffles ({reached} of {len(verdict.shuffled_t)} do at least as well)"] if reached else []
     return tuple(failed)
@@ -109,10 +159,22 @@ def failed_bars(verdict: OrthogonalICIR) -> tuple[str, ...]:
 
 def _conclusion(verdict: OrthogonalICIR) -> str:
     if verdict.product_information == "found":
-        return f"The score holds product information: paired and nested t lie above {EWC_95}, and no shuffle of the product mixes does as well."
+        bars = f"paired and nested t lie above {CRITICAL_T}, and no shuffle of the product mixes does as well"
+        return f"The score holds product information: {bars}."
     if verdict.product_information == "not found":
-        return f"No product information is found: the score fails {enumerate_words(failed_bars(verdict)) or DASH}. Each t has to exceed {EWC_95}."
-    missing = [name for name, absent in (("controls", not verdict.controls), ("a nested test", verdict.nested is None)) if absent]
-    missing += [] if verdict.shuffled_t else ["shuffles"]
-    lacking = f"without {enumerate_words(missing)}" if missing else "where a test has too few dates for a t statistic"
-    return f"Whether products hold information cannot be decided {lacking}."
+        failed = enumerate_words(failed_bars(verdict)) or DASH
+        return f"No product information is found: the score fails {failed}. Each t has to exceed {CRITICAL_T}."
+    return f"Whether products hold information cannot be decided: the study lacks {enumerate_words(_missing(verdict)) or DASH}."
+
+
+def _missing(verdict: OrthogonalICIR) -> Iterator[str]:
+    different = [each for each in verdict.controls if not each.identical]
+    if len(different) < 2:
+        yield "a second control that differs from the signal" if different else "a control that differs from the signal"
+    if verdict.nested is None:
+        yield "a nested test"
+    tests = [each.paired.t for each in different] + ([] if verdict.nested is None else [verdict.nested.test.t])
+    if any(math.isnan(value) for value in tests):
+        yield "a t statistic on enough dates"
+    if not verdict.shuffled_t:
+        yield "shuffles"

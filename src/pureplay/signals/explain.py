@@ -11,7 +11,7 @@ from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.market import Market, load_market
 from pureplay.products.baskets import members_of
-from pureplay.signals.implied import Peers
+from pureplay.signals.implied import Peers, stand_in
 from pureplay.signals.momentum import SignalBlocks, product_peers, score_blocks
 from pureplay.signals.settings import SignalSettings
 
@@ -127,7 +127,7 @@ def _basket(market: Market, peers: Peers, t: int, i: int, group: int) -> tuple[s
     """First family that covers the group: its label, the basket's name, members, their weights and returns without the focal."""
     leaving = {i, *peers.issuers.others[peers.issuers.offsets[i] : peers.issuers.offsets[i + 1]].tolist()}
     for label, family, stands_for in zip(peers.labels, peers.families, peers.maps, strict=True):
-        basket = _stand_in(family, stands_for, t, i, group)
+        basket = stand_in(stands_for, group, int(family[0][t, i]), family[1], family[2])
         if basket < 0:
             continue
         before = members_of(family, t, t, market.returns, basket)
@@ -137,13 +137,6 @@ def _basket(market: Market, peers: Peers, t: int, i: int, group: int) -> tuple[s
             name = peers.mix.groups[basket] if label != "industry" else f"industry {basket}"
             return label, name, inside, family[6][t - 1, inside], market.returns[t, inside]
     return None
-
-
-def _stand_in(family: Any, stands_for: Any, t: int, i: int, group: int) -> int:
-    if stands_for.size:
-        return int(stands_for[group])
-    own = int(family[0][t, i])
-    return int(family[2][family[1][own]]) if own >= 0 and family[1][own] < family[1][own + 1] else -1
 
 
 def _gaps(market: Market, peers: Peers, blocks: SignalBlocks, settings: SignalSettings, t: int, i: int) -> pl.DataFrame:

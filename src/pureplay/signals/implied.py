@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pureplay.market import Market
-from pureplay.panel import FloatArray, IndexArray
+from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
-from pureplay.products.baskets import Family, Int64Array, Issuers, basket_returns
+from pureplay.products.baskets import Family, Int64Array, Issuers, basket_returns, is_member, list_entries, sum_baskets
 from pureplay.products.mix import Mix
 from pureplay.stats.jit import kernel
 
-__all__ = ["BasketRules", "Implied", "Peers", "ask", "implied_of_date", "implied_returns"]
+__all__ = ["BasketRules", "Implied", "Lists", "Peers", "implied_of_date", "implied_returns", "list_session", "new_lists", "stand_in"]
+
+Lists = tuple[IndexArray, IndexArray, Int64Array, Int64Array, BoolArray, BoolArray, IndexArray, IndexArray, FloatArray]
+"""asset, group and entry of the members of each family and, last, of the questions; their numbers; scratch for answers."""
 
 COVERED_TOLERANCE = 1e-12  # shares that add up to the threshold must not fail it by rounding
 
@@ -59,7 +62,7 @@ class Peers:
 class Implied:
     """Blocks (sessions, assets): implied return, share of revenue covered, peers behind it; and the covered share by family.
 
-    implied and covered_share are NaN where the stock did not trade or has no usable filing; implied also where too little revenue is covered. n_peers
+    implied and covered_share are NaN on the first session (no market value is known before it) and where the stock did not trade or has no usable filing; implied also where too little revenue is covered. n_peers
     adds up the members of the covered baskets after removal.
     """
 
@@ -78,7 +81,7 @@ def implied_returns(market: Market, peers: Peers) -> Implied:
         n_peers=np.zeros(shape, dtype=np.int32),
         by_source=np.full((len(peers.families) - 1, *shape), np.nan),
     )
-    args = (peers.families, peers.maps, market.returns, peers.issuers.offsets, peers.issuers.others, peers.mix.share)
+    args = (peers.families, peers.maps, market.returns, market.traded, peers.issuers.offsets, peers.issuers.others, peers.mix.share)
     rules, covered, widest = peers.rules.packed, peers.rules.min_covered, peers.widest
 
     def block(start: int, stop: int) -> None:
@@ -89,21 +92,42 @@ def implied_returns(market: Market, peers: Peers) -> Implied:
 
 
 @kernel
-def ask(
-    baskets: Family, row: int, t: int, returns: FloatArray, asset: IndexArray, group: IndexArray, entry: Int64Array
-) -> int:
-    """List every (trading stock, product in force) of session `row`'s mix that trades on session t; returns their number."""
-    active, offsets, groups, _, first, last, _ = baskets
-    filing, return_of, asked = active[row], returns[t], 0
-    for i in range(filing.size):
-        f = filing[i]
-        if f < 0 or not np.isfinite(return_of[i]):
+def new_lists(families: tuple[Family, ...]) -> Lists:
+    """Buffers large enough for the entries of any session in every family."""
+    most = 1
+    for f in range(len(families)):
+        offsets, longest = families[f][1], 0
+        for k in range(offsets.size - 1):
+            longest = max(longest, offsets[k + 1] - offsets[k])
+        most = max(most, longest * families[f][0].shape[1])
+    count = len(families) + 1
+    return np.empty((count, most), np.int32), np.empty((count, most), np.int32), np.empty((count, most), np.int64), np.zeros(count, np.int64), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most)
+
+
+@kernel
+def list_session(families: tuple[Family, ...], row: int, before: int, lists: Lists) -> None:
+    """List the members of every family's baskets and, last, the questions: every (stock, product) of session `row`'s mix.
+
+    before: the session whose lists the buffers hold, -1 for none; lists that have not changed since are kept.
+    """
+    asset, group, entry, counts, _, _, _, _, _ = lists
+    for f in range(len(families)):
+        if _same(families[f][7], before, row):
             continue
-        for k in range(offsets[f], offsets[f + 1]):
-            if first[groups[k]] <= t <= last[groups[k]]:
-                asset[asked], group[asked], entry[asked] = i, groups[k], k
-                asked += 1
-    return asked
+        counts[f] = list_entries(families[f], row, True, asset[f], group[f], entry[f])
+        if f == 0:
+            last = len(families)
+            counts[last] = list_entries(families[0], row, False, asset[last], group[last], entry[last])
+
+
+@kernel
+def _same(changes: BoolArray, before: int, row: int) -> bool:
+    if before < 0 or before > row:
+        return False
+    for t in range(before + 1, row + 1):
+        if changes[t]:
+            return False
+    return True
 
 
 @kernel
@@ -113,98 +137,68 @@ def implied_of_date(
     row: int,
     t: int,
     returns: FloatArray,
+    traded: BoolArray,
     others_from: Int64Array,
     others: IndexArray,
     share: FloatArray,
     rule: tuple[int, bool, bool],
-    scratch: tuple[IndexArray, IndexArray, Int64Array, IndexArray, IndexArray, Int64Array, FloatArray, IndexArray, FloatArray],
+    lists: Lists,
+    sums: FloatArray,
     implied: FloatArray,
     covered: FloatArray,
     peers: IndexArray,
     by_source: FloatArray,
 ) -> None:
-    """Sum of share × basket return, covered share and peers of one session, for every stock; not yet divided.
+    """Sum of share × basket return, covered share and peers of session t with the mix of session `row`; not yet divided.
 
-    covered stays NaN for stocks that were not asked about.
+    lists: as `list_session` leaves them for `row`. covered stays NaN for stocks without filing or trade.
     """
-    asset, group, entry, sub_asset, sub_group, sub_of, answer, members, sums = scratch
+    asset, group, entry, counts, done, own, pending, left, answer = lists
     covered[:] = np.nan
     implied[:] = 0.0
     peers[:] = 0
     by_source[:] = np.nan
-    mix_of, return_of = families[0][0][row], returns[t]
+    mix_of, trades, return_of = families[0][0][row], traded[t], returns[t]
     for i in range(mix_of.size):
-        if mix_of[i] >= 0 and np.isfinite(return_of[i]):
+        if mix_of[i] >= 0 and trades[i]:
             covered[i] = 0.0
-            by_source[:, i] = 0.0
-    asked = ask(families[0], row, t, returns, asset, group, entry)
-    for f in range(len(families)):
-        active, offsets, labels, _, _, _, _ = families[f]
-        n = _pending(active[row], offsets, labels, maps[f], asset, group, entry, asked, sub_asset, sub_group, sub_of)
-        basket_returns(families[f], row, t, returns, others_from, others, sub_asset, sub_group, n, rule, sums, answer, members)
-        for s in range(n):
-            if np.isfinite(answer[s]):
-                q, i = sub_of[s], sub_asset[s]
-                weight = share[entry[q]]
-                implied[i] += weight * answer[s]
+            for f in range(by_source.shape[0]):
+                by_source[f, i] = 0.0
+    last = len(families)
+    asked_asset, asked_group, asked_entry, asked = asset[last], group[last], entry[last], counts[last]
+    for f in range(last):
+        active, offsets, groups, makes, _, _, weights, _ = families[f]
+        filing, weight_of, stands_for = active[row], weights[t - 1], maps[f]
+        for q in range(asked):
+            if f == 0:
+                done[q] = not trades[asked_asset[q]]
+                pending[q] = -1 if done[q] else asked_group[q]
+                own[q] = makes[asked_entry[q]]
+            else:
+                pending[q] = -1 if done[q] else stand_in(stands_for, asked_group[q], filing[asked_asset[q]], offsets, groups)
+                i = asked_asset[q]
+                own[q] = pending[q] >= 0 and is_member(filing[i], offsets, groups, makes, pending[q], weight_of[i], return_of[i])
+        sum_baskets(asset[f], group[f], counts[f], weight_of, return_of, sums)
+        basket_returns(
+            filing, offsets, groups, makes, weight_of, return_of, others_from, others, rule, sums, asked_asset, pending, own, asked, answer, left
+        )
+        for q in range(asked):
+            if pending[q] >= 0 and np.isfinite(answer[q]):
+                done[q] = True
+                i, weight = asked_asset[q], share[asked_entry[q]]
+                implied[i] += weight * answer[q]
                 covered[i] += weight
-                peers[i] += members[s]
+                peers[i] += left[q]
                 if f > 0:
                     by_source[f - 1, i] += weight
-                entry[q] = -1
 
 
 @kernel
-def _pending(
-    filing: IndexArray,
-    offsets: Int64Array,
-    labels: IndexArray,
-    stands_for: IndexArray,
-    asset: IndexArray,
-    group: IndexArray,
-    entry: Int64Array,
-    asked: int,
-    sub_asset: IndexArray,
-    sub_group: IndexArray,
-    sub_of: Int64Array,
-) -> int:
-    """Questions that no earlier family has answered, in the groups of this family; an answered one has entry -1."""
-    n = 0
-    for q in range(asked):
-        if entry[q] < 0:
-            continue
-        g = -1
-        if stands_for.size:
-            g = stands_for[group[q]]
-        elif filing[asset[q]] >= 0 and offsets[filing[asset[q]]] < offsets[filing[asset[q]] + 1]:
-            g = labels[offsets[filing[asset[q]]]]
-        if g >= 0:
-            sub_asset[n], sub_group[n], sub_of[n] = asset[q], g, q
-            n += 1
-    return n
-
-
-@kernel
-def date_scratch(
-    families: tuple[Family, ...], row: int, assets: int, widest: int
-) -> tuple[IndexArray, IndexArray, Int64Array, IndexArray, IndexArray, Int64Array, FloatArray, IndexArray, FloatArray]:
-    """Buffers large enough for every question of session `row`."""
-    filing, offsets = families[0][0][row], families[0][1]
-    size = 0
-    for i in range(assets):
-        if filing[i] >= 0:
-            size += offsets[filing[i] + 1] - offsets[filing[i]]
-    return (
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(size, np.int64),
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(size, np.int64),
-        np.empty(size, np.float64),
-        np.empty(size, np.int32),
-        np.empty((4, widest), np.float64),
-    )
+def stand_in(stands_for: IndexArray, group: int, filing: int, offsets: Int64Array, labels: IndexArray) -> int:
+    """Group of a fallback family that answers for a group of the mix: by map, or the focal's own label; -1 where there is none."""
+    if stands_for.size:
+        return int(stands_for[group])
+    return int(labels[offsets[filing]]) if filing >= 0 and offsets[filing] < offsets[filing + 1] else -1
 
 
 @kernel
@@ -212,6 +206,7 @@ def _implied_block(
     families: tuple[Family, ...],
     maps: tuple[IndexArray, ...],
     returns: FloatArray,
+    traded: BoolArray,
     others_from: Int64Array,
     others: IndexArray,
     share: FloatArray,
@@ -225,10 +220,11 @@ def _implied_block(
     start: int,
     stop: int,
 ) -> None:
+    lists, sums = new_lists(families), np.empty((widest, 4))
     for t in range(max(start, 1), stop):
-        scratch = date_scratch(families, t, returns.shape[1], widest)
+        list_session(families, t, t - 1 if t > max(start, 1) else -1, lists)
         implied_of_date(
-            families, maps, t, t, returns, others_from, others, share, rule, scratch, implied[t], covered[t], peers[t], by_source[:, t]
+            families, maps, t, t, returns, traded, others_from, others, share, rule, lists, sums, implied[t], covered[t], peers[t], by_source[:, t]
         )
         divide(implied[t], covered[t], min_covered)
 

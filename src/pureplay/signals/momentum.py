@@ -113,9 +113,17 @@ def product_momentum(
 
 
 def finest_scheme(data: Dataset) -> str:
-    """Industry scheme with the most distinct codes; raises TableError where the dataset has no industries."""
-    codes = data.frame("industries", ["scheme", "code"])
-    return str(codes.group_by("scheme").agg(pl.col("code").n_unique()).sort("code", "scheme")["scheme"][-1])
+    """Industry scheme with the most distinct codes on the first session (by its first labels, where no label is that old).
+
+    Later labels do not count: they would change the answer in hindsight. Raises TableError where the dataset has no industries.
+    """
+    labels = data.frame("industries", ["scheme", "code", "start_date"])
+    if labels.is_empty():
+        raise TableError("industries has no rows, so there is no industry to fall back on: fill it or leave 'industry' out of fallback")
+    first = data.frame("bars", ["date"]).select(pl.col("date").min())
+    oldest = pl.concat([first, labels.select(date=pl.col("start_date").min())])["date"].max()
+    known = labels.filter(pl.col("start_date") <= oldest)
+    return str(known.group_by("scheme").agg(pl.col("code").n_unique()).sort("code", "scheme")["scheme"][-1])
 
 
 def product_peers(data: Dataset, market: Market, settings: SignalSettings) -> Peers:
@@ -142,13 +150,21 @@ def product_peers(data: Dataset, market: Market, settings: SignalSettings) -> Pe
                 lines, taxonomy, market.axes, level=settings.level, above=True, buffer_days=settings.buffer_days, stale_months=settings.stale_months
             )
             families.append(family(up, up.pure(settings.purity, inclusive=settings.purity_inclusive), weights))
-            maps.append(taxonomy.parent_of_group(settings.level).astype(np.int32))
+            maps.append(_parents(mix, up, taxonomy, settings.level))
         else:
             families.append(family(mix, mix.share > 0, weights))
             maps.append(np.arange(len(mix.groups), dtype=np.int32))
     return Peers(
         mix=mix, families=tuple(families), maps=tuple(maps), labels=("products", *settings.fallback), issuers=peers.issuers, rules=peers.rules
     )
+
+
+def _parents(mix: Mix, up: Mix, taxonomy: Taxonomy, level: Level) -> IndexArray:
+    """Group of `up` that contains each group of `mix`, -1 where there is none."""
+    node = taxonomy.node(pl.Series(mix.groups, dtype=pl.String))
+    parent = taxonomy.parent_of_group(level)[node]
+    place = {name: number for number, name in enumerate(up.groups)}
+    return np.array([place.get(taxonomy.products[each], -1) if each >= 0 else -1 for each in parent.tolist()], dtype=np.int32)
 
 
 def peers_from_mix(mix: Mix, market: Market, settings: SignalSettings) -> Peers:
@@ -193,8 +209,15 @@ def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> Sign
         biz_resvol=biz_resvol,
         biz_mom_z=momentum_z,
         biz_resvol_z=resvol_z,
-        composite=0.5 * momentum_z - 0.5 * resvol_z,
+        composite=_composite(momentum_z, resvol_z),
     )
+
+
+def _composite(momentum_z: FloatArray, resvol_z: FloatArray) -> FloatArray:
+    """0.5 a - 0.5 b in one block of memory; halving is exact, so 0.5 (a - b) has the same bits."""
+    out = momentum_z - resvol_z
+    out *= 0.5
+    return out
 
 
 def _window_figures(market: Market, peers: Peers, settings: SignalSettings, implied: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -75,7 +75,8 @@ class SignalSettings:
         _require(self.min_listed_sessions >= 1, "min_listed_sessions", "at least 1", self.min_listed_sessions)
         named = self.products == "segments" or self.products.startswith("industries:")
         _require(named, "products", "'segments' or 'industries:SCHEME'", self.products)
-        _require(self.level == "leaf" or self.level >= 1, "level", "'leaf' or a whole number of at least 1", self.level)
+        numbered = isinstance(self.level, int) and self.level >= 1
+        _require(self.level == "leaf" or numbered, "level", "'leaf' or a whole number of at least 1", self.level)
         _require(self.products == "segments" or not self.fallback, "fallback", "empty where products are industries", self.fallback)
         check_window(self.window_sessions, self.min_valid_sessions)
 

@@ -5,8 +5,8 @@ import numpy as np
 from pureplay.market import Market
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
-from pureplay.products.baskets import Family, Int64Array, basket_returns
-from pureplay.signals.implied import COVERED_TOLERANCE, Peers, ask, date_scratch, divide, implied_of_date
+from pureplay.products.baskets import Family, Int64Array, basket_returns, is_member, sum_baskets
+from pureplay.signals.implied import COVERED_TOLERANCE, Peers, divide, implied_of_date, list_session, new_lists
 from pureplay.stats.jit import kernel
 from pureplay.stats.rolling import exact_spread
 
@@ -16,7 +16,7 @@ __all__ = ["frozen_window", "market_return", "product_volatility"]
 def frozen_window(market: Market, peers: Peers, valid: BoolArray, *, window: int, minimum: int, ols: bool, level: bool) -> tuple[FloatArray, FloatArray]:
     """Sum of gaps (of implied alone, if `level`) and residual sd over the window, all of it with the mix of its last session."""
     total, spread = np.full(market.axes.shape, np.nan), np.full(market.axes.shape, np.nan)
-    args = (peers.families, peers.maps, market.returns, valid, peers.issuers.offsets, peers.issuers.others, peers.mix.share)
+    args = (peers.families, peers.maps, market.returns, market.traded, valid, peers.issuers.offsets, peers.issuers.others, peers.mix.share)
     rule = (peers.rules.packed, peers.rules.min_covered, peers.widest, window, minimum, ols, level)
     over_blocks(lambda start, stop: _frozen_block(*args, *rule, total, spread, start, stop), market.axes.shape[0])
     return total, spread
@@ -27,6 +27,7 @@ def _frozen_block(
     families: tuple[Family, ...],
     maps: tuple[IndexArray, ...],
     returns: FloatArray,
+    traded: BoolArray,
     valid: BoolArray,
     others_from: Int64Array,
     others: IndexArray,
@@ -46,15 +47,16 @@ def _frozen_block(
     assets = returns.shape[1]
     implied, own, counts = np.empty((window, assets)), np.empty((window, assets)), np.empty((window, assets), np.bool_)
     covered, peers, by_source = np.empty(assets), np.empty(assets, np.int32), np.empty((len(families) - 1, assets))
+    lists, sums = new_lists(families), np.empty((widest, 4))
     for t in range(start, stop):
-        scratch = date_scratch(families, t, assets, widest)
+        list_session(families, t, t - 1 if t > start else -1, lists)
         for w in range(window):
             u = t - window + 1 + w
             if u < 1:
                 counts[w] = False
                 continue
             implied_of_date(
-                families, maps, t, u, returns, others_from, others, share, rule, scratch, implied[w], covered, peers, by_source
+                families, maps, t, u, returns, traded, others_from, others, share, rule, lists, sums, implied[w], covered, peers, by_source
             )
             divide(implied[w], covered, min_covered)
             own[w] = returns[u]
@@ -75,8 +77,9 @@ def market_return(market: Market, weights: FloatArray) -> FloatArray:
     """Weighted mean return of all stocks that trade, by session; weights are those of the session before."""
     out = np.full(market.axes.shape[0], np.nan)
     counts = np.isfinite(market.returns[1:]) & np.isfinite(weights[:-1])
-    product = np.where(counts, weights[:-1] * market.returns[1:], 0.0).sum(axis=1)
-    total = np.where(counts, weights[:-1], 0.0).sum(axis=1)
+    # one stock after the other: a pairwise sum would change its last bits with the stocks that list later
+    product = np.where(counts, weights[:-1] * market.returns[1:], 0.0).cumsum(axis=1)[:, -1]
+    total = np.where(counts, weights[:-1], 0.0).cumsum(axis=1)[:, -1]
     out[1:] = np.divide(product, total, out=np.full(total.shape, np.nan), where=total > 0)
     return out
 
@@ -89,7 +92,7 @@ def product_volatility(market: Market, peers: Peers, reference: FloatArray, *, w
     share over the products that have one. NaN where they carry less than min_covered of revenue.
     """
     out = np.full(market.axes.shape, np.nan)
-    args = (peers.families[0], market.returns, reference, peers.issuers.offsets, peers.issuers.others, peers.mix.share, peers.families)
+    args = (market.returns, market.traded, reference, peers.issuers.offsets, peers.issuers.others, peers.mix.share, peers.families)
     rule = (peers.rules.packed, peers.rules.min_covered, peers.widest, window, minimum, frozen)
     over_blocks(lambda start, stop: _product_block(*args, *rule, out, start, stop), market.axes.shape[0])
     return out
@@ -97,8 +100,8 @@ def product_volatility(market: Market, peers: Peers, reference: FloatArray, *, w
 
 @kernel
 def _product_block(
-    baskets: Family,
     returns: FloatArray,
+    traded: BoolArray,
     reference: FloatArray,
     others_from: Int64Array,
     others: IndexArray,
@@ -114,20 +117,31 @@ def _product_block(
     start: int,
     stop: int,
 ) -> None:
+    active, offsets, groups, makes, _, _, weights, _ = families[0]
+    today, then, sums = new_lists(families), new_lists(families), np.empty((widest, 4))
     for t in range(max(start, 1), stop):
-        asset, group, entry, _, _, _, _, members, sums = date_scratch(families, t, returns.shape[1], widest)
-        asked = ask(baskets, t, t, returns, asset, group, entry)
-        series, against, counts = np.empty((window, asked)), np.empty((window, asked)), np.empty((window, asked), np.bool_)
+        list_session(families, t, t - 1 if t > max(start, 1) else -1, today)
+        last, own, left = len(families), today[5], today[7]
+        asset, group, entry, asked = today[0][last], today[1][last], today[2][last], today[3][last]
+        series, against, counts = np.empty((window, asked)), np.empty((window, asked)), np.zeros((window, asked), np.bool_)
+        held = -1
         for w in range(window):
             u = t - window + 1 + w
             if u < 1:
-                counts[w] = False
                 continue
             row = t if frozen else u
-            basket_returns(baskets, row, u, returns, others_from, others, asset, group, asked, rule, sums, series[w], members)
+            list_session(families, row, held, then)
+            held = row
+            filing, weight_of, return_of = active[row], weights[u - 1], returns[u]
+            sum_baskets(then[0][0], then[1][0], then[3][0], weight_of, return_of, sums)
             against[w] = reference[u]
             for q in range(asked):
-                counts[w, q] = np.isfinite(series[w, q]) and np.isfinite(reference[u])
+                own[q] = is_member(filing[asset[q]], offsets, groups, makes, group[q], weight_of[asset[q]], return_of[asset[q]])
+            basket_returns(
+                filing, offsets, groups, makes, weight_of, return_of, others_from, others, rule, sums, asset, group, own, asked, series[w], left
+            )
+            for q in range(asked):
+                counts[w, q] = traded[t, asset[q]] and np.isfinite(series[w, q]) and np.isfinite(reference[u])
         weighted, covered = np.zeros(returns.shape[1]), np.zeros(returns.shape[1])
         for q in range(asked):
             if counts[:, q].sum() >= minimum:

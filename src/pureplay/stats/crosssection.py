@@ -9,7 +9,7 @@ from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.jit import kernel
 
-__all__ = ["average_ranks", "rank_correlation", "robust_zscore", "sort_finite", "spearman_of_orders", "Workspace", "workspace"]
+__all__ = ["Workspace", "average_ranks", "rank_correlation", "robust_zscore", "sort_finite", "spearman_of_orders", "workspace"]
 
 MAD_TO_SD: Final = 1.4826
 _BITS: Final = 11
@@ -33,9 +33,7 @@ def robust_zscore(values: FloatArray, eligible: BoolArray, *, winsorise_mads: fl
 
 
 @kernel
-def _zscore_block(
-    values: FloatArray, eligible: BoolArray, mads: float, scratch: Workspace, out: FloatArray, start: int, stop: int
-) -> None:
+def _zscore_block(values: FloatArray, eligible: BoolArray, mads: float, scratch: Workspace, out: FloatArray, start: int, stop: int) -> None:
     assets = values.shape[1]
     found, ordered, order = np.empty(assets), np.empty(assets), np.empty(assets, np.int32)
     for t in range(start, stop):
@@ -57,17 +55,22 @@ def _zscore_block(
                 n += 1
         if n == 0:
             continue
-        rough, beyond, square = total / n, 0.0, 0.0
-        for i in range(assets):
-            if np.isfinite(found[i]):
-                beyond += found[i] - rough
-                square += (found[i] - rough) ** 2
-        mean = rough + beyond / n  # a plain sum of thousands of equal numbers is off by more than the threshold below
-        sd = np.sqrt(max(square - beyond * beyond / n, 0.0) / n)
+        mean, sd = _mean_and_sd(found, total / n, n)
         if not sd > 1e-14 * abs(mean):  # rounding of a constant is not variation
             continue
         for i in range(assets):
             out[t, i] = (found[i] - mean) / sd if np.isfinite(found[i]) else np.nan
+
+
+@kernel
+def _mean_and_sd(values: FloatArray, rough: float, n: int) -> tuple[float, float]:
+    """Mean and population sd of the n finite values around a rough mean: a plain sum of thousands of equal numbers is not exact."""
+    beyond, square = 0.0, 0.0
+    for i in range(values.size):
+        if np.isfinite(values[i]):
+            beyond += values[i] - rough
+            square += (values[i] - rough) ** 2
+    return rough + beyond / n, np.sqrt(max(square - beyond * beyond / n, 0.0) / n)
 
 
 @kernel
@@ -179,7 +182,15 @@ def average_ranks(values: FloatArray, order: IndexArray, n: int, keep: BoolArray
 
 @kernel
 def spearman_of_orders(
-    x: FloatArray, x_order: IndexArray, nx: int, y: FloatArray, y_order: IndexArray, ny: int, both: BoolArray, x_rank: FloatArray, y_rank: FloatArray
+    x: FloatArray,
+    x_order: IndexArray,
+    nx: int,
+    y: FloatArray,
+    y_order: IndexArray,
+    ny: int,
+    both: BoolArray,
+    x_rank: FloatArray,
+    y_rank: FloatArray,
 ) -> tuple[float, int]:
     """Spearman correlation over the entries finite in both, from orders sorted beforehand, and their number."""
     both[:] = False

@@ -83,8 +83,9 @@ def stationary_indices(length: int, draws: int, *, mean_block: float, rng: np.ra
 class OffsetNull:
     """Where the mean ICIR over offsets falls when the signal knows nothing: quantiles of a bootstrap of the demeaned daily IC.
 
-    quantiles: (level, value) pairs; quantile_se is the Monte-Carlo error of the outermost. all_positive: probability that every offset is positive. all_positive_se: its Monte-Carlo
-    error. p: two-sided share of draws at least as far from 0 as the observed figure, and its Monte-Carlo error p_se.
+    quantiles: (level, value) pairs; quantile_se is the Monte-Carlo error of the outermost. all_positive: probability that every offset
+    is positive. all_positive_se: its Monte-Carlo error. p: two-sided share of draws at least as far from 0 as the observed figure, and
+    its Monte-Carlo error p_se.
     """
 
     draws: int
@@ -102,15 +103,18 @@ def offset_null(
 ) -> OffsetNull | None:
     """Null of the multi-offset ICIR by stationary bootstrap, all offsets jointly.
 
-    ic: daily IC, NaN where skipped. offset: rebalance offset of each session. None where fewer than four blocks fit.
+    ic: daily IC, NaN where skipped. offset: rebalance offset of each session. Sessions before the first IC and after the last take no
+    part. None where fewer than four blocks fit.
     """
-    known = np.isfinite(ic)
-    if known.sum() < 4 * mean_block:
+    dates = np.flatnonzero(np.isfinite(ic))
+    if dates.size < 4 * mean_block:
         return None
-    centred = np.where(known, ic - ic[known].mean(), np.nan)
-    rows = stationary_indices(ic.size, draws, mean_block=mean_block, rng=rng)
+    span = slice(dates[0], dates[-1] + 1)
+    centred, offset = ic[span] - ic[dates].mean(), offset[span]
+    rows = stationary_indices(centred.size, draws, mean_block=mean_block, rng=rng)
     icirs = np.stack([_icir(centred[rows[:, offset == each]]) for each in np.unique(offset)])
-    means = np.nanmean(icirs, axis=0)
+    icirs = icirs[:, np.isfinite(icirs).any(axis=0)]  # a draw that met gaps only says nothing
+    means, draws = np.nanmean(icirs, axis=0), icirs.shape[1]
     positive = (icirs > 0).all(axis=0)
     levels = (0.025, 0.05, 0.5, 0.95, 0.975)
     p = float(np.mean(np.abs(means) >= abs(observed)))
@@ -137,8 +141,7 @@ def _icir(values: FloatArray) -> FloatArray:
 
 
 def _quantile_se(values: FloatArray, level: float) -> float:
-    """Monte-Carlo error of a quantile from the spread of order statistics one binomial sd either side."""
-    ordered, n = np.sort(values), values.size
-    step = np.sqrt(level * (1 - level) * n)
-    low, high = int(max(0, np.floor(level * n - step))), int(min(n - 1, np.ceil(level * n + step)))
-    return float((ordered[high] - ordered[low]) / 2)
+    """Monte-Carlo error of a quantile: half the distance between the quantiles one binomial sd either side."""
+    step = np.sqrt(level * (1 - level) / values.size)
+    low, high = np.quantile(values, [max(0.0, level - step), min(1.0, level + step)])
+    return float((high - low) / 2)

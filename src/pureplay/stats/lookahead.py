@@ -25,7 +25,9 @@ def compound_forward(returns: FloatArray, traded: BoolArray, *, sessions: int, d
     if same_close and delay != 0:
         raise SettingError(f"same_close means delay 0, but delay is {delay}: leave one of the two out")
     if delay < 1 and not same_close:
-        raise SettingError(f"delay must be at least 1 session, not {delay}: a signal of the close cannot be traded at it; same_close=True asks for it")
+        raise SettingError(
+            f"delay must be at least 1 session, not {delay}: a signal of the close cannot be traded at it; same_close=True asks for it"
+        )
     out = np.full(returns.shape, np.nan)
     tiles = -(-returns.shape[1] // _TILE)
     over_blocks(lambda start, stop: _compound_tiles(returns, traded, sessions, delay, out, start * _TILE, stop * _TILE), tiles)

@@ -44,8 +44,8 @@ class OrthogonalDays:
     """Daily results. ic, names, reason: (horizons, sessions); reason 0 where ic is a number.
 
     fitted: names in the regression. left: share of the signal's variance (within groups) that the base leaves, NaN where the
-    signal does not vary. dropped: (sessions, columns) where a
-    column was constant or a combination of the others and left the base for the day. residual: block of residuals, if asked for.
+    signal does not vary. dropped: (sessions, columns) where a column was constant or a combination of the others and left the base
+    for the day. residual: block of residuals, if asked for.
     """
 
     ic: FloatArray
@@ -99,13 +99,15 @@ def orthogonal_days(
         dropped=np.zeros((sessions, columns), dtype=bool),
         residual=np.full(signal.shape, np.nan) if keep_residual else None,
     )
-    group = np.zeros((1, 1), dtype=np.int32) if groups is None else groups
-    may = np.ones((1, 1), dtype=bool) if eligible is None else eligible
-    kept = made.residual if made.residual is not None else np.empty((0, 0))
+    group = np.empty((sessions, 0), dtype=np.int32) if groups is None else groups
+    may = np.empty((sessions, 0), dtype=bool) if eligible is None else eligible
+    kept = made.residual if made.residual is not None else np.empty((sessions, 0))
+    n_groups = int(groups.max(initial=0)) + 1 if groups is not None else 1
+    future = (forward.values, forward.order, forward.count)
     out = (made.ic, made.names, made.reason, made.fitted, made.left, made.dropped, kept)
 
     def block(start: int, stop: int) -> None:
-        _orthogonal_block(signal, base, more, group, may, (forward.values, forward.order, forward.count), min_names, workspace(assets), out, start, stop)
+        _orthogonal_block(signal, base, more, group, n_groups, may, future, min_names, workspace(assets), out, start, stop)
 
     over_blocks(block, sessions)
     return made
@@ -117,6 +119,7 @@ def _orthogonal_block(
     base: FloatArray,
     extra: FloatArray,
     groups: IndexArray,
+    n_groups: int,
     eligible: BoolArray,
     forward: tuple[FloatArray, IndexArray, Int64Array],
     min_names: int,
@@ -126,67 +129,98 @@ def _orthogonal_block(
     stop: int,
 ) -> None:
     ic, names, reason, fitted, left, dropped, kept = out
-    future, future_order, future_count = forward
     columns, assets = base.shape[1] + extra.shape[1], signal.shape[1]
-    grouped, restricted = groups.size > 1, eligible.size > 1
-    n_groups = groups.max() + 1 if grouped else 1
     z, index, label = np.empty((columns + 1) * assets), np.empty(assets, np.int32), np.zeros(assets, np.int32)
-    residual, order = np.empty(assets), np.empty(assets, np.int32)
-    both, rank_a, rank_b = np.empty(assets, np.bool_), np.empty(assets), np.empty(assets)
-    finite = np.empty(assets, np.bool_)
+    residual, order, finite = np.empty(assets), np.empty(assets, np.int32), np.empty(assets, np.bool_)
+    ranking = (np.empty(assets, np.bool_), np.empty(assets), np.empty(assets))
     for t in range(start, stop):
-        finite[:] = np.isfinite(signal[t])
-        if restricted:
-            finite &= eligible[t]
-        if grouped:
-            finite &= groups[t] >= 0
-        for c in range(base.shape[1]):
-            _require_finite(finite, base[t, c])
-        for c in range(extra.shape[1]):
-            _require_finite(finite, extra[t, c])
-        n = 0
-        for i in range(assets):
-            if finite[i]:
-                index[n] = i
-                label[n] = groups[t, i] if grouped else 0
-                n += 1
+        n = _names_of_date(signal[t], base[t], extra[t], groups[t], eligible[t], finite, index, label)
         if n < 2:
             continue
         rows = z[: (columns + 1) * n].reshape((columns + 1, n))
-        for c in range(base.shape[1]):
-            _take(base[t, c], index, rows[c])
-        for c in range(extra.shape[1]):
-            _take(extra[t, c], index, rows[base.shape[1] + c])
-        _take(signal[t], index, rows[columns])
+        _gather(signal[t], base[t], extra[t], index, rows)
         flat = rows[columns].min() == rows[columns].max()
         used_groups = _center(rows, label, n_groups)
         fitted[t] = n
         share = _residualise(rows, dropped[t])
         left[t] = np.nan if flat else share
-        residual[:] = np.nan
-        nothing = flat or not share > _LEFT
-        if not nothing:
-            for k in range(n):
-                residual[index[k]] = rows[columns, k]
-        if kept.size:
-            kept[t] = residual
-        count = 0 if nothing else sort_finite(residual, order, scratch)
         needed = max(min_names, 2 * (columns - dropped[t].sum() + used_groups))
-        for h in range(future.shape[0]):
-            if nothing:
-                reason[h, t] = FEW_NAMES if flat else CONTAINED
-                continue
-            value, m = spearman_of_orders(
-                residual, order, count, future[h, t], future_order[h, t], future_count[h, t], both, rank_a, rank_b
-            )
-            names[h, t] = m
-            if m == 0:
-                continue
-            if m < needed or not np.isfinite(value):
-                reason[h, t] = FEW_NAMES
-                continue
-            ic[h, t] = value
-            reason[h, t] = OK
+        if flat or not share > _LEFT:
+            reason[:, t] = FEW_NAMES if flat or n < needed else CONTAINED  # a fit through too few names leaves nothing either
+            continue
+        residual[:] = np.nan
+        for k in range(n):
+            residual[index[k]] = rows[columns, k]
+        if kept[t].size:
+            kept[t] = residual
+        count = sort_finite(residual, order, scratch)
+        _correlate(residual, order, count, forward, t, needed, ranking, ic, names, reason)
+
+
+@kernel
+def _names_of_date(
+    signal: FloatArray,
+    base: FloatArray,
+    extra: FloatArray,
+    groups: IndexArray,
+    eligible: BoolArray,
+    finite: BoolArray,
+    index: IndexArray,
+    label: IndexArray,
+) -> int:
+    """Find the names that are eligible, in a group and finite throughout; returns their number. Empty arrays restrict nothing."""
+    finite[:] = np.isfinite(signal)
+    if eligible.size:
+        finite &= eligible
+    if groups.size:
+        finite &= groups >= 0
+    for c in range(base.shape[0]):
+        _require_finite(finite, base[c])
+    for c in range(extra.shape[0]):
+        _require_finite(finite, extra[c])
+    n = 0
+    for i in range(signal.size):
+        if finite[i]:
+            index[n] = i
+            label[n] = groups[i] if groups.size else 0
+            n += 1
+    return n
+
+
+@kernel
+def _gather(signal: FloatArray, base: FloatArray, extra: FloatArray, index: IndexArray, rows: FloatArray) -> None:
+    for c in range(base.shape[0]):
+        _take(base[c], index, rows[c])
+    for c in range(extra.shape[0]):
+        _take(extra[c], index, rows[base.shape[0] + c])
+    _take(signal, index, rows[rows.shape[0] - 1])
+
+
+@kernel
+def _correlate(
+    residual: FloatArray,
+    order: IndexArray,
+    count: int,
+    forward: tuple[FloatArray, IndexArray, Int64Array],
+    t: int,
+    needed: int,
+    ranking: tuple[BoolArray, FloatArray, FloatArray],
+    ic: FloatArray,
+    names: Int64Array,
+    reason: Int64Array,
+) -> None:
+    """Rank correlation of one date's residual with the forward return of every horizon."""
+    future, future_order, future_count = forward
+    both, own_rank, future_rank = ranking
+    for h in range(future.shape[0]):
+        value, m = spearman_of_orders(
+            residual, order, count, future[h, t], future_order[h, t], future_count[h, t], both, own_rank, future_rank
+        )
+        names[h, t] = m
+        if m > 0:
+            enough = m >= needed and np.isfinite(value)
+            reason[h, t] = OK if enough else FEW_NAMES
+            ic[h, t] = value if enough else np.nan
 
 
 @kernel
@@ -247,20 +281,7 @@ def _residualise(rows: FloatArray, dropped: BoolArray) -> float:
     scale = np.empty(columns)
     for c in range(columns):
         scale[c] = 1.0 / np.sqrt(gram[c, c]) if gram[c, c] > 0.0 else 0.0
-    factor = np.zeros((columns, columns))
-    for c in range(columns):
-        for d in range(c):
-            dot = gram[c, d] * scale[c] * scale[d]
-            for e in range(d):
-                dot -= factor[c, e] * factor[d, e]
-            factor[c, d] = 0.0 if dropped[d] else dot / factor[d, d]
-        pivot = 1.0 if scale[c] > 0.0 else 0.0
-        for d in range(c):
-            pivot -= factor[c, d] * factor[c, d]
-        dropped[c] = not pivot >= _PIVOT  # NaN too, where squares overflow
-        factor[c, c] = 1.0 if dropped[c] else np.sqrt(pivot)
-        if dropped[c]:
-            factor[c, :c] = 0.0
+    factor = _factorise(gram, scale, dropped)
     target, right = rows[columns], np.empty(columns)
     for attempt in range(2):
         for c in range(columns):
@@ -276,6 +297,27 @@ def _residualise(rows: FloatArray, dropped: BoolArray) -> float:
     for k in range(target.size):
         square += target[k] * target[k]
     return float(square / total)
+
+
+@kernel
+def _factorise(gram: FloatArray, scale: FloatArray, dropped: BoolArray) -> FloatArray:
+    """Cholesky factor of the scaled Gram matrix; marks the columns that the ones before them explain, or that have no length."""
+    columns = scale.size
+    factor = np.zeros((columns, columns))
+    for c in range(columns):
+        for d in range(c):
+            dot = gram[c, d] * scale[c] * scale[d]
+            for e in range(d):
+                dot -= factor[c, e] * factor[d, e]
+            factor[c, d] = 0.0 if dropped[d] else dot / factor[d, d]
+        pivot = 1.0 if scale[c] > 0.0 else 0.0
+        for d in range(c):
+            pivot -= factor[c, d] * factor[c, d]
+        dropped[c] = not pivot >= _PIVOT  # NaN too, where squares overflow
+        factor[c, c] = 1.0 if dropped[c] else np.sqrt(pivot)
+        if dropped[c]:
+            factor[c, :c] = 0.0
+    return factor
 
 
 @kernel

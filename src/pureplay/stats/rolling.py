@@ -28,18 +28,18 @@ def check_window(window: int, minimum: int) -> None:
         raise SettingError(f"min_valid_sessions must lie between 3 and window_sessions ({window}), not {minimum}")
 
 
-def windowed_gap(x: FloatArray, y: FloatArray, valid: BoolArray, *, window: int, minimum: int, ols: bool = True) -> tuple[FloatArray, FloatArray]:
+def windowed_gap(
+    x: FloatArray, y: FloatArray, valid: BoolArray, *, window: int, minimum: int, ols: bool = True
+) -> tuple[FloatArray, FloatArray]:
     """Over the last `window` rows: the sum of x - y, and the residual sd of the regression of y on x (or the sd of y - x).
 
-    ols: the regression has an intercept, its residual variance n - 2 degrees of freedom. Otherwise the sd of y - x with n - 1. Rows count where
-    `valid` holds and both are finite; NaN where fewer than `minimum` count. The regression is NaN where x does not vary.
+    ols: the regression has an intercept, its residual variance n - 2 degrees of freedom. Otherwise the sd of y - x with n - 1. Rows
+    count where `valid` holds and both are finite; NaN where fewer than `minimum` count. The regression is NaN where x does not vary.
     """
     check_window(window, minimum)
     total, spread = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
     tiles = -(-x.shape[1] // _TILE)
-    over_blocks(
-        lambda start, stop: _gap_tiles(x, y, valid, window, minimum, ols, total, spread, start * _TILE, stop * _TILE), tiles
-    )
+    over_blocks(lambda start, stop: _gap_tiles(x, y, valid, window, minimum, ols, total, spread, start * _TILE, stop * _TILE), tiles)
     return total, spread
 
 

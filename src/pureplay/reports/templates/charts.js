@@ -12,7 +12,10 @@
   window.addEventListener("beforeprint", function () {
     folded = Array.prototype.slice.call(document.querySelectorAll("details:not([open])"));
     folded.forEach(function (each) { each.open = true; });
-    boxes.forEach(function (box) { Plotly.relayout(box, { width: 660, autosize: false }); });
+    boxes.forEach(function (box) {
+      var wide = box.parentNode.className === "wide";
+      Plotly.relayout(box, { width: wide ? 660 : 320, autosize: false });
+    });
   });
   window.addEventListener("afterprint", function () {
     folded.forEach(function (each) { each.open = false; });

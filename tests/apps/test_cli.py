@@ -1,0 +1,201 @@
+"""Every command as a user runs it, on a small synthetic dataset."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from pureplay.apps import cli, outputs
+from pureplay.apps.config import read_config
+from pureplay.dataset import Dataset
+from pureplay.errors import DatasetError, PureplayError, SettingError
+
+runner = CliRunner()
+
+CONFIG = """
+name = "small"
+[signal]
+min_peers = 3
+stale_months = "none"
+[evaluation]
+shuffles = 2
+null_draws = 30
+horizons_sessions = [5, 20]
+min_typical_names = 20
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cli") / "data"
+    result = runner.invoke(cli.app, ["synthetic", "--out", str(out), "--stocks", "120", "--sessions", "260", "--seed", "4"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "synthetic" in result.output
+    return out
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_run_writes_everything_and_names_what_made_it(folder: Path, config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = runner.invoke(cli.app, ["run", str(config), "--data", str(folder), "--out", str(out)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "small (synthetic data)" in result.output
+    assert {path.name for path in out.iterdir()} == {"summary.json", "scores.parquet", "ic_daily.parquet", "manifest.json", "report.html"}
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["synthetic"] is True
+    scores = pl.read_parquet(out / "scores.parquet")
+    assert scores["composite"].is_not_null().sum() == summary["coverage"]["scored_rows"]
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    stored = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["data"]["data"]["sha256"] == {name: record["sha256"] for name, record in stored["tables"].items()}
+    assert manifest["config"]["signal"]["min_peers"] == 3
+    assert manifest["versions"]["pureplay"]
+    assert manifest["files"]["scores.parquet"] == outputs.file_sha256(out / "scores.parquet")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "ynthetic" in page
+    daily = pl.read_parquet(out / "ic_daily.parquet")
+    assert {"run", "figure", "date", "offset", "ic", "names", "reason"} <= set(daily.columns)
+
+
+def test_signal_and_evaluate_agree_with_run(folder: Path, config: Path, tmp_path: Path) -> None:
+    scores, verdict = tmp_path / "s.parquet", tmp_path / "v.json"
+    runner.invoke(cli.app, ["signal", "--data", str(folder), "--config", str(config), "--out", str(scores)], catch_exceptions=False)
+    result = runner.invoke(
+        cli.app, ["evaluate", str(scores), "--data", str(folder), "--config", str(config), "--out", str(verdict)], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    runner.invoke(cli.app, ["run", str(config), "--data", str(folder), "--out", str(tmp_path / "r")], catch_exceptions=False)
+    whole = json.loads((tmp_path / "r" / "summary.json").read_text(encoding="utf-8"))
+    alone = json.loads(verdict.read_text(encoding="utf-8"))
+    assert alone["icir"] == pytest.approx(whole["icir"], abs=1e-12)
+    assert alone["nested_t"] == pytest.approx(whole["nested_t"], abs=1e-9)
+    csv = tmp_path / "s.csv"
+    pl.read_parquet(scores).with_columns(pl.col("asset").cast(pl.String)).select("date", "asset", "composite").write_csv(csv)
+    again = runner.invoke(cli.app, ["evaluate", str(csv), "--data", str(folder), "--config", str(config), "--out", str(verdict)], catch_exceptions=False)
+    assert again.exit_code == 0
+    assert json.loads(verdict.read_text(encoding="utf-8"))["icir"] == pytest.approx(whole["icir"], abs=1e-12)
+
+
+def test_explain_prints_the_score(folder: Path, config: Path) -> None:
+    from pureplay.signals import product_momentum
+
+    row = product_momentum(Dataset.open(folder), min_peers=3, stale_months=None).drop_nulls("composite").row(-1, named=True)
+    result = runner.invoke(
+        cli.app, ["explain", row["asset"], str(row["date"]), "--data", str(folder), "--config", str(config)], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert f"composite {row['composite']:.6g}" in result.output
+    assert "basket members" in result.output
+
+
+def test_check_tells_and_sets_the_exit_code(folder: Path, tmp_path: Path) -> None:
+    assert runner.invoke(cli.app, ["check", str(folder)]).exit_code == 0
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    bars = Dataset.open(folder).frame("bars")
+    bars.with_columns(total_cap=pl.when(pl.int_range(pl.len()) == 5).then(-1.0).otherwise("total_cap")).write_parquet(bad / "bars.parquet")
+    result = runner.invoke(cli.app, ["check", str(bad), "--calendar", "XSHG"])
+    assert result.exit_code == 1
+    assert "cap_not_positive (1)" in result.output
+    assert Dataset.open(bad).calendar == "XSHG"
+    bars.with_columns(ret=pl.col("ret") * 100).write_parquet(tmp_path / "bars.parquet")
+    refused = runner.invoke(cli.app, ["check", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "returns_in_percent" in refused.output
+
+
+def test_import_makes_a_dataset_and_keeps_what_it_refused(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "bars.csv").write_text("day,code,pct,cap\n2024-01-02,600519,1.5,10\n2024-01-03,600519,abc,10\n2024-01-03,SZ000001,-2,20\n", encoding="utf-8")
+    (tmp_path / "map.toml").write_text(
+        '[dataset]\nname = "mine"\ncalendar = "XSHG"\n[[table]]\ntable = "bars"\nfiles = ["bars.csv"]\n[table.columns]\ndate = "day"\n'
+        'asset = {from = "code", code = "cn"}\nret = {from = "pct", unit = "percent"}\ntotal_cap = {from = "cap", unit = "hundred_million"}\n',
+        encoding="utf-8",
+    )
+    out = tmp_path / "data"
+    result = runner.invoke(cli.app, ["import", "--map", str(tmp_path / "map.toml"), "--source", str(source), "--out", str(out)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    bars = Dataset.open(out).frame("bars")
+    assert bars["asset"].to_list() == ["600519.SH", "000001.SZ"]
+    assert bars["ret"].to_list() == [0.015, -0.02]
+    assert bars["total_cap"].to_list() == [1e9, 2e9]
+    assert any("import_bars" in path.name for path in (out / "quarantine").iterdir())
+    assert "not_a_number" in (out / "import_report.txt").read_text(encoding="utf-8")
+
+
+def test_errors_are_one_message_and_exit_code_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.argv", ["pureplay", "signal", "--data", str(tmp_path / "nothing")])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    assert "is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[signal]\nmin_peer = 3\n", "unknown key 'min_peer': is it min_peers"),
+        ("[signal]\nmin_peers = 'three'\n", "min_peers.*not 'three'"),
+        ("[signal]\nmin_peers = 0\n", "min_peers must be at least 1, not 0"),
+        ("[evaluation]\nquantiles = 1\n", "quantiles must be at least 2"),
+        ("[signals]\n", "unknown key 'signals': is it signal"),
+        ("signal = 3\n", "must be a table of settings"),
+        ("[signal\n", "is not TOML"),
+    ],
+)
+def test_a_wrong_configuration_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingError, match=message):
+        read_config(path)
+
+
+def test_a_configuration_that_is_absent_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="there is no configuration"):
+        read_config(tmp_path / "c.toml")
+
+
+def test_a_run_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+
+    def first(folder: Path) -> None:
+        (folder / "manifest.json").write_text("old")
+
+    def second(folder: Path) -> None:
+        (folder / "manifest.json").write_text("new")
+        raise OSError(28, "No space left on device")
+
+    outputs.replace_folder(out, first)
+    with pytest.raises(DatasetError, match=r"No space left.*unchanged"):
+        outputs.replace_folder(out, second)
+    assert (out / "manifest.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("x")
+    with pytest.raises(PureplayError, match="not a run of pureplay"):
+        outputs.replace_folder(tmp_path / "precious", lambda folder: None)
+    assert (tmp_path / "precious" / "thesis.txt").exists()
+
+
+def test_demo_writes_both_markets(tmp_path: Path) -> None:
+    result = runner.invoke(
+        cli.app, ["demo", "--out", str(tmp_path / "d"), "--stocks", "400", "--sessions", "300", "--shuffles", "1"], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    summary = json.loads((tmp_path / "d" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["synthetic"] is True
+    assert {"icir", "nested_t"} <= set(summary["planted"])
+    assert summary["planted"]["icir"] != summary["placebo"]["icir"]
+    assert "Synthetic data" in result.output
