@@ -93,7 +93,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("make", "words"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_read_is_refused_in_words(make: object, words: str) -> None:
-    with pytest.raises(TableError, match=rf"(?s)^bars.*{words}"):
+    with pytest.raises(TableError, match=rf"(?s)^bars.*{words.removeprefix('bars')}"):
         conform("bars", make())
 
 

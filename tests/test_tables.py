@@ -79,7 +79,7 @@ def test_a_row_without_optional_values_is_sound(name: str) -> None:
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(TableError, match="'price' is not a table of pureplay; the tables are bars, assets.*: rename it or leave it out"):
+    with pytest.raises(TableError, match=r"'price' is not a table of pureplay; the tables are bars, assets.*: rename it or leave it out"):
         contract("price")
 
 

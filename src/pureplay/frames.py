@@ -157,23 +157,26 @@ def _in_order(frame: pl.DataFrame, key: list[str]) -> pl.DataFrame:
         return frame
     place, room = pl.Series(dtype=pl.Int64), 1
     for each in key:
-        code = _place(frame[each])
-        width = int(cast(int, code.max())) + 1
-        place = code if room == 1 else place * width + code
+        code, width = _place(frame[each])
         room *= width
-    if room >= 1 << 62:
-        return frame.sort(key, maintain_order=True)
+        if room >= 1 << 62:
+            return frame.sort(key, maintain_order=True)
+        place = code if room == width else place * width + code
     return frame[frame.select(pl.arg_sort_by(place, maintain_order=True)).to_series()]
 
 
-def _place(values: pl.Series) -> pl.Series:
-    """Number of each value in the order of the values, from 1; 0 for null."""
+def _place(values: pl.Series) -> tuple[pl.Series, int]:
+    """Number of each value in the order of the values, from 1, 0 for null; and how many numbers there are."""
     if values.dtype == pl.String:
-        number = values.cast(pl.Enum(values.unique().drop_nulls().sort())).to_physical().cast(pl.Int64)
+        known = values.unique().drop_nulls().sort()
+        number, first, width = values.cast(pl.Enum(known)).to_physical().cast(pl.Int64), 0, known.len() + 1
     else:
         number = values.to_physical().cast(pl.Int64)
-        number = number - cast(int, number.min() or 0)
-    return (number + 1).fill_null(0)
+        first = cast(int, number.min() or 0)
+        width = cast(int, number.max() or 0) - first + 2
+    if width >= 1 << 62:
+        return number, width
+    return (number - first + 1).fill_null(0), width
 
 
 def _typed(rules: Contract, values: pl.Series, changes: list[str]) -> pl.Series:

@@ -49,7 +49,8 @@ def tidy(segments: pl.DataFrame, filings: pl.DataFrame | None, taxonomy: pl.Data
     product, repeated = _without_repeats(product)
     dropped.append(repeated)
     lines = product.with_columns(_mapped=pl.col("revenue").sum().over(FILING))
-    lines = lines.with_columns(_rule=_fault()).with_columns(total=pl.max_horizontal(pl.col("total").fill_null(pl.col("_mapped")), "_mapped"))
+    total = pl.max_horizontal(pl.col("total").fill_null(pl.col("_mapped")), "_mapped")
+    lines = lines.with_columns(_rule=_fault()).with_columns(total=total)
     faults = lines.filter(pl.col("_rule").is_not_null()).select(*FILING, rule="_rule").unique(FILING, maintain_order=True)
     sound = lines.filter(pl.col("_rule").is_null())
     columns = [*FILING, "publish_date", "product", "revenue", "total"]

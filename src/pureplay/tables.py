@@ -2,7 +2,7 @@
 
 Every column carries its unit and an English and a Chinese description; `describe` turns them into a data dictionary. A column
 that is not `required` may be absent. Row rules say what a single row must satisfy; rules that need other rows or other
-tables live in `pureplay.checks`.
+tables live in `pureplay.checks` and `pureplay.crosschecks`.
 """
 
 from dataclasses import dataclass

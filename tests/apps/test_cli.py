@@ -30,7 +30,9 @@ min_typical_names = 20
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "data"
-    result = runner.invoke(cli.app, ["synthetic", "--out", str(out), "--stocks", "120", "--sessions", "260", "--seed", "4"], catch_exceptions=False)
+    result = runner.invoke(
+        cli.app, ["synthetic", "--out", str(out), "--stocks", "120", "--sessions", "260", "--seed", "4"], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     assert "synthetic" in result.output
     return out
@@ -79,7 +81,9 @@ def test_signal_and_evaluate_agree_with_run(folder: Path, config: Path, tmp_path
     assert alone["nested_t"] == pytest.approx(whole["nested_t"], abs=1e-9)
     csv = tmp_path / "s.csv"
     pl.read_parquet(scores).with_columns(pl.col("asset").cast(pl.String)).select("date", "asset", "composite").write_csv(csv)
-    again = runner.invoke(cli.app, ["evaluate", str(csv), "--data", str(folder), "--config", str(config), "--out", str(verdict)], catch_exceptions=False)
+    again = runner.invoke(
+        cli.app, ["evaluate", str(csv), "--data", str(folder), "--config", str(config), "--out", str(verdict)], catch_exceptions=False
+    )
     assert again.exit_code == 0
     assert json.loads(verdict.read_text(encoding="utf-8"))["icir"] == pytest.approx(whole["icir"], abs=1e-12)
 
@@ -115,14 +119,18 @@ def test_check_tells_and_sets_the_exit_code(folder: Path, tmp_path: Path) -> Non
 def test_import_makes_a_dataset_and_keeps_what_it_refused(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    (source / "bars.csv").write_text("day,code,pct,cap\n2024-01-02,600519,1.5,10\n2024-01-03,600519,abc,10\n2024-01-03,SZ000001,-2,20\n", encoding="utf-8")
+    (source / "bars.csv").write_text(
+        "day,code,pct,cap\n2024-01-02,600519,1.5,10\n2024-01-03,600519,abc,10\n2024-01-03,SZ000001,-2,20\n", encoding="utf-8"
+    )
     (tmp_path / "map.toml").write_text(
         '[dataset]\nname = "mine"\ncalendar = "XSHG"\n[[table]]\ntable = "bars"\nfiles = ["bars.csv"]\n[table.columns]\ndate = "day"\n'
         'asset = {from = "code", code = "cn"}\nret = {from = "pct", unit = "percent"}\ntotal_cap = {from = "cap", unit = "hundred_million"}\n',
         encoding="utf-8",
     )
     out = tmp_path / "data"
-    result = runner.invoke(cli.app, ["import", "--map", str(tmp_path / "map.toml"), "--source", str(source), "--out", str(out)], catch_exceptions=False)
+    result = runner.invoke(
+        cli.app, ["import", "--map", str(tmp_path / "map.toml"), "--source", str(source), "--out", str(out)], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     bars = Dataset.open(out).frame("bars")
     assert bars["asset"].to_list() == ["600519.SH", "000001.SZ"]
@@ -132,7 +140,9 @@ def test_import_makes_a_dataset_and_keeps_what_it_refused(tmp_path: Path) -> Non
     assert "not_a_number" in (out / "import_report.txt").read_text(encoding="utf-8")
 
 
-def test_errors_are_one_message_and_exit_code_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_errors_are_one_message_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.setattr("sys.argv", ["pureplay", "signal", "--data", str(tmp_path / "nothing")])
     with pytest.raises(SystemExit) as stop:
         cli.main()

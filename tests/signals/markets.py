@@ -31,7 +31,15 @@ TREE: list[tuple[str, str | None, date | None, date | None]] = [
     ("D1", "D", date(2021, 5, 14), None),
 ]
 THEMES = [("A11", "A12", "A1"), ("A121", "A122", "A11"), ("B11", "B12", "B1"), ("A2", "A3", "A"), ("C", "B2", "D"), ("D", "C", "B12")]
-PERIODS = [date(2019, 3, 31), date(2019, 6, 30), date(2019, 12, 31), date(2020, 3, 31), date(2020, 6, 30), date(2020, 12, 31), date(2021, 3, 31)]
+PERIODS = [
+    date(2019, 3, 31),
+    date(2019, 6, 30),
+    date(2019, 12, 31),
+    date(2020, 3, 31),
+    date(2020, 6, 30),
+    date(2020, 12, 31),
+    date(2021, 3, 31),
+]
 
 
 def market(seed: int, *, stocks: int = 14, sessions: int = 56) -> Tables:
@@ -44,7 +52,9 @@ def market(seed: int, *, stocks: int = 14, sessions: int = 56) -> Tables:
     return {
         "bars": _bars(rng, names, days),
         "assets": _assets(rng, names, days),
-        "taxonomy": pl.DataFrame(TREE, schema={"product": pl.String, "parent": pl.String, "start_date": pl.Date, "end_date": pl.Date}, orient="row"),
+        "taxonomy": pl.DataFrame(
+            TREE, schema={"product": pl.String, "parent": pl.String, "start_date": pl.Date, "end_date": pl.Date}, orient="row"
+        ),
         "filings": filings,
         "segments": segments,
         "industries": _industries(rng, names, days),
@@ -79,7 +89,14 @@ def _bars(rng: np.random.Generator, names: list[str], days: list[date]) -> pl.Da
         for t in range(first, last):
             volume = None if k % 8 == 3 else float(rng.integers(100, 10_000))
             cap *= 1 + min(max(ret[t], -0.5), 0.5)
-            row = {"date": days[t], "asset": name, "ret": float(ret[t]), "volume": volume, "total_cap": cap, "float_cap": cap * (0.2 + 0.05 * (k % 9))}
+            row = {
+                "date": days[t],
+                "asset": name,
+                "ret": float(ret[t]),
+                "volume": volume,
+                "total_cap": cap,
+                "float_cap": cap * (0.2 + 0.05 * (k % 9)),
+            }
             if t == first and first and k % 2:
                 row["ret"] = None  # no return on the first day
             if t in off:
@@ -190,7 +207,8 @@ def _reports(rng: np.random.Generator, names: list[str], themes: list[int]) -> t
         },
     )
     filings = pl.DataFrame(
-        heads, schema={"asset": pl.String, "period_end": pl.Date, "revision": pl.Int64, "publish_date": pl.Date, "total_revenue": pl.Float64}
+        heads,
+        schema={"asset": pl.String, "period_end": pl.Date, "revision": pl.Int64, "publish_date": pl.Date, "total_revenue": pl.Float64},
     )
     return segments, filings
 
@@ -231,7 +249,11 @@ def _versions(rng: np.random.Generator, period: date, k: int) -> list[tuple[int,
 
 
 def _file(
-    rng: np.random.Generator, lines: list[dict[str, Any]], heads: list[dict[str, Any]], key: tuple[str, date, int, date], amounts: Mapping[str, float]
+    rng: np.random.Generator,
+    lines: list[dict[str, Any]],
+    heads: list[dict[str, Any]],
+    key: tuple[str, date, int, date],
+    amounts: Mapping[str, float],
 ) -> None:
     name, period, revision, publish = key
     amounts = {node: amount for node, amount in amounts.items() if node == "unmapped" or _known(node, publish)}
@@ -260,7 +282,15 @@ def _file(
     rows = [(node, "product", amount) for node, amount in amounts.items()] + extra
     for node, kind, revenue in rows:
         lines.append(
-            {"asset": name, "period_end": period, "revision": revision, "publish_date": publish, "product": node, "kind": kind, "revenue": revenue}
+            {
+                "asset": name,
+                "period_end": period,
+                "revision": revision,
+                "publish_date": publish,
+                "product": node,
+                "kind": kind,
+                "revenue": revenue,
+            }
         )
     stated: float | None = total
     if rng.random() < 0.15:

@@ -27,7 +27,9 @@ def toy(returns: dict[str, list[float | None]], caps: dict[str, float], products
         if ret is not None
     ]
     filed = {"period_end": date(2020, 12, 31), "publish_date": date(2021, 4, 30)}
-    segments = [{"asset": name, "product": product, "revenue": amount, **filed} for name, mix in products.items() for product, amount in mix.items()]
+    segments = [
+        {"asset": name, "product": product, "revenue": amount, **filed} for name, mix in products.items() for product, amount in mix.items()
+    ]
     nodes = sorted({product for mix in products.values() for product in mix} - {"unmapped"})
     return {
         "bars": pl.DataFrame(bars),
@@ -96,7 +98,9 @@ def test_every_listing_of_the_issuer_leaves() -> None:
 def test_half_the_revenue_is_not_pure_and_is_enough_cover() -> None:
     """Above 0.5 strictly for a pure play, at least 0.5 for the covered share."""
     tables = toy(
-        {name: [0.01] * 5 for name in "ABCDE"}, {}, {**{name: {"P": 1.0} for name in "ABC"}, "D": {"P": 5.0, "Q": 5.0}, "E": {"P": 51.0, "Q": 49.0}}
+        {name: [0.01] * 5 for name in "ABCDE"},
+        {},
+        {**{name: {"P": 1.0} for name in "ABC"}, "D": {"P": 5.0, "Q": 5.0}, "E": {"P": 51.0, "Q": 49.0}},
     )
     made = scores(tables)
     assert value(made, "A", "n_peers") == 3  # B, C and E
@@ -148,7 +152,9 @@ def test_the_residual_volatility_of_four_points_by_hand() -> None:
     made = scores(tables)
     assert value(made, "A", "biz_resvol") == pytest.approx(math.sqrt(1.8 / 2) / 100, rel=1e-12)
     gaps = [0.0, 0.01, -0.01, 0.0]  # own - implied, ddof 1
-    assert value(scores(tables, resvol="diff_sd"), "A", "biz_resvol") == pytest.approx(math.sqrt(sum(each**2 for each in gaps) / 3), rel=1e-12)
+    assert value(scores(tables, resvol="diff_sd"), "A", "biz_resvol") == pytest.approx(
+        math.sqrt(sum(each**2 for each in gaps) / 3), rel=1e-12
+    )
 
 
 def test_winsorisation_by_hand() -> None:
@@ -160,7 +166,6 @@ def test_winsorisation_by_hand() -> None:
     mix: dict[str, dict[str, float]] = {name: {"P": 1.0} for name in returns if name[0] == "Z"}
     mix |= {name: {"P": 1.0, "unmapped": 1.0} for name in returns if name[0] == "S"}  # half: covered, yet no pure play
     tables = toy(returns, {}, mix)
-    tables["segments"] = tables["segments"].filter(~((pl.col("asset").str.starts_with("Z")) & (pl.col("asset") == "none")))
     made = scores(tables, min_peers=2)
     last = made.filter(pl.col("date") == made["date"].max()).sort("asset")
     raw = [each / 1000 for each in (0.0, 0.0, 0.0)] + [step / 1000 for step in steps]
@@ -195,19 +200,34 @@ def test_a_suspended_stock_has_no_row_and_no_gap_when_it_returns() -> None:
 
 
 def test_a_stock_that_trades_without_a_return_keeps_its_implied_one() -> None:
-    tables = toy({name: [0.01] * 6 for name in "ABC"}, {}, {name: {"P": 1.0} for name in "ABC"})
+    tables = toy({name: [0.01] * 6 for name in "ABCD"}, {}, {name: {"P": 1.0} for name in "ABCD"})
     days = tables["bars"]["date"].unique().sort()
     lost = (pl.col("asset") == "A") & (pl.col("date") == days[-1])
     tables["bars"] = tables["bars"].with_columns(volume=pl.lit(1.0), ret=pl.when(lost).then(None).otherwise("ret"))
     made = scores(tables)
     assert value(made, "A", "implied") == pytest.approx(0.01, rel=1e-14)
     assert value(made, "A", "covered_share") == 1.0
-    assert value(made, "B", "n_peers") == 1
+    assert value(made, "A", "n_peers") == 3
+    assert value(made, "B", "n_peers") == 2  # without A, which has no return
+
+
+def test_the_frozen_mix_is_that_of_the_last_session_alone() -> None:
+    """P ends on the fifth day. From the sixth on it is in no mix of the day, so a frozen window has nothing, however much of it is older."""
+    tables = toy({name: [0.01, 0.02] * 5 for name in "ABC"}, {}, {name: {"P": 1.0} for name in "ABC"})
+    tables["taxonomy"] = tables["taxonomy"].with_columns(end_date=pl.lit(START + timedelta(days=4)))
+    frozen, daily = scores(tables, frozen=True), scores(tables)
+    assert value(frozen, "A", "biz_mom", 4) == value(daily, "A", "biz_mom", 4) is not None
+    assert value(daily, "A", "biz_mom", 5) is not None  # three days of the window still had their own mix
+    assert value(frozen, "A", "biz_mom", 5) is None
+    agg = scores(tables, frozen=True, resvol="product_agg")
+    assert value(agg, "A", "biz_resvol", 5) is None
 
 
 def test_no_row_looks_ahead_and_rows_are_in_order() -> None:
     for seed in (1, 2):
-        made = product_momentum(Dataset.from_frames(market(seed)), min_peers=2, min_listed_sessions=1, window_sessions=10, min_valid_sessions=5)
+        made = product_momentum(
+            Dataset.from_frames(market(seed)), min_peers=2, min_listed_sessions=1, window_sessions=10, min_valid_sessions=5
+        )
         assert made.filter(pl.col("eff_date") > pl.col("date")).is_empty()
         assert made.filter(pl.col("eff_date") != pl.col("publish_date") + pl.duration(days=30)).is_empty()
         assert made.filter(pl.col("period_end") > pl.col("publish_date")).is_empty()
@@ -219,7 +239,14 @@ def test_no_row_looks_ahead_and_rows_are_in_order() -> None:
 
 def test_business_mix_preset() -> None:
     """S4: purity of at least 0.8, sd of own - implied, sixty sessions."""
-    settings: dict[str, Any] = {"purity": 0.8, "purity_inclusive": True, "resvol": "diff_sd", "window_sessions": 60, "min_valid_sessions": 40, "min_peers": 2}
+    settings: dict[str, Any] = {
+        "purity": 0.8,
+        "purity_inclusive": True,
+        "resvol": "diff_sd",
+        "window_sessions": 60,
+        "min_valid_sessions": 40,
+        "min_peers": 2,
+    }
     tables = market(31, stocks=18, sessions=75)
     made = product_momentum(Dataset.from_frames(tables), **settings)
     wanted = naive.product_momentum(tables, **settings)

@@ -125,14 +125,14 @@ def test_every_cell_is_the_naive_one(case: str, seed: int) -> None:
     assert rows, "a comparison of nothing proves nothing"
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [11])
 def test_the_defaults_on_a_larger_market(seed: int) -> None:
     tables = market(seed, stocks=40, sessions=90)
     rows = assert_same(tables, Dataset.from_frames(tables))
     assert sum(row["composite"] is not None for row in rows.values()) > 500
 
 
-@pytest.mark.parametrize("seed", range(20, 26))
+@pytest.mark.parametrize("seed", range(20, 24))
 def test_further_markets(seed: int) -> None:
     tables, dataset = made(seed)
     assert_same(tables, dataset, **{**SMALL, "fallback": ("parent", "industry", "synthetic"), "half_year": "trailing_year"})
@@ -147,7 +147,7 @@ def test_the_comparison_covers_every_column_and_setting() -> None:
     assert scores.select(pl.col("^share_.*$").max()).row(0) > (0.0, 0.0, 0.0)
     changed = {name for case in (SMALL, *CASES.values()) for name in case}
     assert changed == SignalSettings().to_dict().keys() - {"construction"}
-    assert naive.DEFAULTS == {name: value for name, value in SignalSettings().to_dict().items() if name != "construction"}
+    assert {name: value for name, value in SignalSettings().to_dict().items() if name != "construction"} == naive.DEFAULTS
     assert tables["bars"].height > scores.height
 
 
@@ -191,7 +191,9 @@ def test_a_setting_changes_the_scores(name: str) -> None:
     settings = {**SMALL, **where}
     for seed in SEEDS:
         _, dataset = made(seed)
-        before, after = (product_momentum(dataset, **each).select("date", "asset", "composite") for each in (settings, {**settings, **change}))
+        before, after = (
+            product_momentum(dataset, **each).select("date", "asset", "composite") for each in (settings, {**settings, **change})
+        )
         if not before.equals(after):
             return
     pytest.fail(f"{name} changed nothing on {len(SEEDS)} markets")

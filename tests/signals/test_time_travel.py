@@ -110,7 +110,9 @@ def test_a_scheme_that_grows_finer_later_changes_nothing_before() -> None:
     """Which industry scheme is the finest is decided by what was known when the data begin."""
     tables = dict(made(2)[0])
     day = tables["bars"]["date"].unique().sort()[30]
-    new = pl.DataFrame({"asset": [f"S{k:03d}" for k in range(16)], "scheme": "l1", "start_date": day, "code": [f"new-{k}" for k in range(16)]})
+    new = pl.DataFrame(
+        {"asset": [f"S{k:03d}" for k in range(16)], "scheme": "l1", "start_date": day, "code": [f"new-{k}" for k in range(16)]}
+    )
     tables["industries"] = pl.concat([tables["industries"], new.select(tables["industries"].drop("end_date").columns)], how="diagonal")
     settings = {**SMALL, "fallback": ("industry",), "min_covered": 0.8}
     dataset = Dataset.from_frames(tables)

@@ -70,7 +70,9 @@ def test_same_seed_same_verdict_and_another_seed_other_shuffles() -> None:
     assert again.verdict is not None
     assert first.verdict is not None
     assert again.verdict.to_dict() == first.verdict.to_dict()
-    other, _ = run_momentum(data, SignalSettings(), Evaluation(shuffles=2, null_draws=50, horizons_sessions=(), seed=9, min_typical_names=40))
+    other, _ = run_momentum(
+        data, SignalSettings(), Evaluation(shuffles=2, null_draws=50, horizons_sessions=(), seed=9, min_typical_names=40)
+    )
     assert other.verdict is not None
     assert other.verdict.shuffled_t != first.verdict.shuffled_t
     assert other.verdict.icir == first.verdict.icir
@@ -103,7 +105,15 @@ def test_settings_that_add_or_leave_out_parts() -> None:
     made, _ = run_momentum(
         data,
         SignalSettings(),
-        Evaluation(shuffles=0, null_draws=0, horizons_sessions=(10,), universes=False, quantiles=5, split=data.frame("bars")["date"].sort()[100000], min_typical_names=40),
+        Evaluation(
+            shuffles=0,
+            null_draws=0,
+            horizons_sessions=(10,),
+            universes=False,
+            quantiles=5,
+            split=data.frame("bars")["date"].sort()[100000],
+            min_typical_names=40,
+        ),
     )
     assert made.verdict is not None
     assert made.universes == {}
@@ -116,18 +126,22 @@ def test_settings_that_add_or_leave_out_parts() -> None:
 
 def test_too_few_names_are_not_evaluable_and_scores_come_all_the_same() -> None:
     made, scores = run_momentum(
-        dataset(500, 1200, 1, 0.8), SignalSettings(min_peers=14), Evaluation(shuffles=0, null_draws=0, horizons_sessions=(), min_typical_names=100)
+        dataset(500, 1200, 1, 0.8),
+        SignalSettings(min_peers=25),
+        Evaluation(shuffles=0, null_draws=0, horizons_sessions=(), min_typical_names=100),
     )
     assert made.verdict is None
     assert made.not_evaluable is not None
     assert "a verdict needs 100" in made.not_evaluable
-    assert "products have the 15 pure plays" in made.not_evaluable
+    assert "products have the 26 pure plays" in made.not_evaluable
     assert scores.to_frame().height > 0
 
 
 def test_products_that_are_the_finest_industries_get_a_coarser_control() -> None:
     made, _ = run_momentum(
-        dataset(500, 1200, 1, 0.8), SignalSettings(products="industries:syn_l3", min_peers=3), Evaluation(shuffles=3, null_draws=0, horizons_sessions=(), min_typical_names=40)
+        dataset(500, 1200, 1, 0.8),
+        SignalSettings(products="industries:syn_l3", min_peers=3),
+        Evaluation(shuffles=3, null_draws=0, horizons_sessions=(), min_typical_names=40),
     )
     assert made.verdict is not None
     notes = " ".join(made.verdict.notes)
@@ -182,7 +196,10 @@ def test_industry_control_is_the_finest_industry_without_the_stock() -> None:
         others = [
             j
             for j in range(60)
-            if label[j] == label[i] and loaded.issuer[j] != loaded.issuer[i] and np.isfinite(loaded.returns[t, j]) and np.isfinite(loaded.caps[t - 1, j])
+            if label[j] == label[i]
+            and loaded.issuer[j] != loaded.issuer[i]
+            and np.isfinite(loaded.returns[t, j])
+            and np.isfinite(loaded.caps[t - 1, j])
         ]
         if others and loaded.traded[t, i]:
             weights = np.array([loaded.caps[t - 1, j] for j in others])

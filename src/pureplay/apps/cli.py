@@ -182,7 +182,9 @@ def synthetic(
         settings = {"stocks": stocks, "sessions": sessions, "seed": seed, "underreaction": underreaction}
         made = simulate(out, settings=settings, progress=lambda done, total: say(f"simulating {done}/{total} sessions"))
     rows = {name: record["rows"] for name, record in made.files.items()}
-    _console(stderr=False).print(f"dataset: {out} (synthetic; {', '.join(f'{name} {count}' for name, count in rows.items())})", soft_wrap=True)
+    _console(stderr=False).print(
+        f"dataset: {out} (synthetic; {', '.join(f'{name} {count}' for name, count in rows.items())})", soft_wrap=True
+    )
 
 
 def _settings(config: Path | None) -> Any:
@@ -209,7 +211,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
     """A spinner with the current stage and the time spent; plain lines where the output is no terminal."""
     console = _console()
     if not console.is_terminal:
-        yield lambda stage: None
+        yield lambda _: None
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -63,4 +63,6 @@ def _section(kind: type[T], given: Any, where: str) -> T:
         return TypeAdapter(kind).validate_python(cleaned)
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingError(f"{where}: {'.'.join(str(each) for each in first['loc']) or 'settings'}: {first['msg']}, not {first['input']!r}") from error
+        raise SettingError(
+            f"{where}: {'.'.join(str(each) for each in first['loc']) or 'settings'}: {first['msg']}, not {first['input']!r}"
+        ) from error

@@ -51,8 +51,21 @@ def daily_ics(study: MomentumStudy) -> pl.DataFrame:
     if study.verdict is not None:
         series += [study.verdict.orthogonal, *([study.verdict.nested] if study.verdict.nested is not None else [])]
         series += [each.orthogonal for each in study.verdict.controls]
-    frames = [each.daily.select(figure=pl.lit(each.name), horizon_sessions=pl.lit(each.horizon_sessions), **{c: pl.col(c) for c in each.daily.columns}) for each in series]
-    empty = {"figure": pl.String, "horizon_sessions": pl.Int32, "date": pl.Date, "offset": pl.Int64, "ic": pl.Float64, "names": pl.Int64, "reason": pl.String}
+    frames = [
+        each.daily.select(
+            figure=pl.lit(each.name), horizon_sessions=pl.lit(each.horizon_sessions), **{c: pl.col(c) for c in each.daily.columns}
+        )
+        for each in series
+    ]
+    empty = {
+        "figure": pl.String,
+        "horizon_sessions": pl.Int32,
+        "date": pl.Date,
+        "offset": pl.Int64,
+        "ic": pl.Float64,
+        "names": pl.Int64,
+        "reason": pl.String,
+    }
     return pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame(schema=empty)
 
 
@@ -73,7 +86,13 @@ def manifest_of(config: Mapping[str, Any], data: Mapping[str, Dataset], seed: in
 
 
 def write_run(
-    out: Path, *, title: str, studies: Sequence[MomentumStudy], scores: Mapping[str, SignalBlocks], summary: Mapping[str, Any], manifest: Mapping[str, Any]
+    out: Path,
+    *,
+    title: str,
+    studies: Sequence[MomentumStudy],
+    scores: Mapping[str, SignalBlocks],
+    summary: Mapping[str, Any],
+    manifest: Mapping[str, Any],
 ) -> None:
     """Write summary.json, scores, daily ICs, manifest.json and report.html to `out`, replacing an earlier run there as a whole.
 

@@ -37,7 +37,10 @@ def import_files(map_file: Path, source: Path, out: Path, *, today: date, progre
     imported = load(map_file, source=source, progress=progress)
     progress("checking tables")
     data = Dataset.from_frames(
-        imported.tables, calendar=cast(Calendar, imported.calendar), notes={"name": imported.name, "notes": list(imported.notes), "synthetic": False}, today=today
+        imported.tables,
+        calendar=cast(Calendar, imported.calendar),
+        notes={"name": imported.name, "notes": list(imported.notes), "synthetic": False},
+        today=today,
     )
     refused = {f"import_{name}": frame for name, frame in imported.refused.items() if frame.height}
     data = replace(data, quarantine={**data.quarantine, **refused})
@@ -51,12 +54,14 @@ def run_config(config: RunConfig, out: Path, *, data_folder: Path | None, progre
     """Score a dataset, judge the scores and write the run folder."""
     folder = data_folder or config.data
     if folder is None:
-        raise SettingError("the configuration names no data: add data = \"FOLDER\" or pass --data")
+        raise SettingError('the configuration names no data: add data = "FOLDER" or pass --data')
     data = Dataset.open(folder)
     study, scores = run_momentum(data, config.signal, config.evaluation, name=config.name, progress=progress)
     progress("writing the run")
     manifest = manifest_of(
-        {"name": config.name, "signal": config.signal.to_dict(), "evaluation": asdict(config.evaluation)}, {"data": data}, config.evaluation.seed
+        {"name": config.name, "signal": config.signal.to_dict(), "evaluation": asdict(config.evaluation)},
+        {"data": data},
+        config.evaluation.seed,
     )
     write_run(out, title=config.name, studies=[study], scores={"scores": scores}, summary=study.to_dict(), manifest=manifest)
     return study
@@ -71,13 +76,22 @@ def run_demo(out: Path, *, stocks: int, sessions: int, seed: int, shuffles: int,
         say = _prefixed(progress, f"{name}: ")
         say("simulating the market")
         made = synthetic_market(stocks=stocks, sessions=sessions, seed=seed, underreaction=underreaction)
-        data = Dataset.from_frames(made.tables, calendar="XSHG", notes={"synthetic": True, **{key: str(each) for key, each in made.settings.items()}})
+        data = Dataset.from_frames(
+            made.tables, calendar="XSHG", notes={"synthetic": True, **{key: str(each) for key, each in made.settings.items()}}
+        )
         studies[name], scores[f"scores_{name}"] = run_momentum(data, settings, evaluation, name=name, progress=say)
         manifests[name] = data
     progress("writing the run")
     manifest = manifest_of({"signal": settings.to_dict(), "evaluation": asdict(evaluation)}, manifests, seed)
     summary = {"synthetic": True, **{name: each.to_dict() for name, each in studies.items()}}
-    write_run(out, title="Product momentum on a synthetic market", studies=list(studies.values()), scores=scores, summary=summary, manifest=manifest)
+    write_run(
+        out,
+        title="Product momentum on a synthetic market",
+        studies=list(studies.values()),
+        scores=scores,
+        summary=summary,
+        manifest=manifest,
+    )
     return studies
 
 
@@ -155,7 +169,10 @@ def describe_report(report: CheckReport | None) -> str:
 
 
 def _read_scores(path: Path) -> pl.DataFrame:
-    readers: dict[str, Callable[[Path], pl.DataFrame]] = {".parquet": pl.read_parquet, ".csv": lambda file: pl.read_csv(file, infer_schema_length=None)}
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
+        ".parquet": pl.read_parquet,
+        ".csv": lambda file: pl.read_csv(file, infer_schema_length=None),
+    }
     if path.suffix not in readers:
         raise TableError(f"{path} is neither .parquet nor .csv: save the scores (date, asset and a score) as one of them")
     try:

@@ -45,7 +45,9 @@ def _beyond(judged: OrthogonalICIR) -> dict[str, str]:
         rows["beyond base and controls: ICIR"] = f"{judged.nested.icir:+.3f}"
         rows["   nested t"] = f"{judged.nested.test.t:+.2f}"
     if judged.shuffled_t:
-        rows[f"   nested t of {len(judged.shuffled_t)} within-industry shuffles"] = f"{min(judged.shuffled_t):+.2f} to {max(judged.shuffled_t):+.2f}"
+        rows[f"   nested t of {len(judged.shuffled_t)} within-industry shuffles"] = (
+            f"{min(judged.shuffled_t):+.2f} to {max(judged.shuffled_t):+.2f}"
+        )
     return rows | {"product information": judged.product_information}
 
 
@@ -62,6 +64,8 @@ def describe_study(study: MomentumStudy) -> str:
     else:
         lines.append(str(study.verdict))
     lines.append("  raw rank ICs:")
-    lines += [f"    {name}: ICIR {each.icir:+.3f}, mean IC {each.mean:+.4f}, EWC t {each.test.t:+.2f}" for name, each in study.components.items()]
+    lines += [
+        f"    {name}: ICIR {each.icir:+.3f}, mean IC {each.mean:+.4f}, EWC t {each.test.t:+.2f}" for name, each in study.components.items()
+    ]
     lines += [f"  {row['level']}: {row['table']}: {row['rule']} ({row['count']}): {row['remedy']}" for row in study.refused.to_dicts()]
     return "\n".join(lines)

@@ -175,7 +175,7 @@ class OrthogonalICIR:
 
     @property
     def product_information(self) -> str:
-        """ "found", "not found" or "not decidable".
+        """The claim: "found", "not found" or "not decidable".
 
         Found: paired and nested tests hold against every control, one-sided at 2.5 % (EWC t above 2.306, 8 degrees of freedom), and
         the nested t lies above that of every within-industry shuffle. Not found: one of them fails. Not decidable: none fails, but

@@ -17,7 +17,20 @@ from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.products.mix import Mix
 from pureplay.stats.jit import kernel
 
-__all__ = ["WEIGHTINGS", "Family", "Issuers", "Weighting", "basket_returns", "basket_weights", "family", "is_member", "issuers", "list_entries", "members_of", "sum_baskets"]
+__all__ = [
+    "WEIGHTINGS",
+    "Family",
+    "Issuers",
+    "Weighting",
+    "basket_returns",
+    "basket_weights",
+    "family",
+    "is_member",
+    "issuers",
+    "list_entries",
+    "members_of",
+    "sum_baskets",
+]
 
 Weighting = Literal["cap", "float_cap", "equal", "sqrt_cap"]
 WEIGHTINGS: Final[tuple[Weighting, ...]] = ("cap", "float_cap", "equal", "sqrt_cap")
@@ -130,7 +143,8 @@ def basket_returns(
 ) -> None:
     """Return of basket group[q] without focal asset[q] and its issuer's other listings, for the first `asked` questions.
 
-    A group of -1 is no question. own: whether the focal's own filing makes it a member of the group. filing, weight_of, return_of: of the day, by asset. sums: as `sum_baskets` leaves them. rule: minimum
+    A group of -1 is no question. own: whether the focal's own filing makes it a member of the group. filing, weight_of, return_of:
+    of the day, by asset. sums: as `sum_baskets` leaves them. rule: minimum
     number of peers, whether it is counted after removal, whether the focal is left out. answer: NaN where there are too few peers.
     left: peers after removal.
     """
@@ -196,10 +210,10 @@ def is_member(filing: int, offsets: Int64Array, group: IndexArray, makes: BoolAr
     """Whether a stock with this filing, weight and return belongs to basket g on the day."""
     if filing < 0 or not (weight > 0 and np.isfinite(weight) and np.isfinite(ret)):
         return False
+    found = False
     for k in range(offsets[filing], offsets[filing + 1]):
-        if group[k] == g and makes[k]:
-            return True
-    return False
+        found |= group[k] == g and makes[k]
+    return found
 
 
 def members_of(baskets: Family, row: int, t: int, returns: FloatArray, group: int) -> Int64Array:
@@ -207,7 +221,5 @@ def members_of(baskets: Family, row: int, t: int, returns: FloatArray, group: in
     active, offsets, groups, makes, first, last, weights, _ = baskets
     if not first[group] <= row <= last[group]:
         return np.zeros(0, dtype=np.int64)
-    found = [
-        is_member(active[row, j], offsets, groups, makes, group, weights[t - 1, j], returns[t, j]) for j in range(returns.shape[1])
-    ]
+    found = [is_member(active[row, j], offsets, groups, makes, group, weights[t - 1, j], returns[t, j]) for j in range(returns.shape[1])]
     return np.flatnonzero(found).astype(np.int64)

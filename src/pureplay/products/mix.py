@@ -16,7 +16,7 @@ from pureplay.errors import SettingError
 from pureplay.panel import Axes, FloatArray, IndexArray, paint
 from pureplay.products.taxonomy import Level, Taxonomy
 from pureplay.products.trailing import trailing_year
-from pureplay.segments import FILING, tidy
+from pureplay.segments import tidy
 from pureplay.sessions import DayArray
 
 __all__ = ["HalfYear", "Mix", "filed_lines", "industry_mix", "market_mix", "revenue_mix"]
@@ -33,7 +33,8 @@ _NAT: Final = np.datetime64("NaT", "D")
 class Mix:
     """Filings and their shares at one level.
 
-    groups: what the shares are of (product nodes with any revenue, industries). Filing f covers entries offsets[f]:offsets[f+1] of `group` and
+    groups: what the shares are of (product nodes with any revenue, industries). Filing f covers entries offsets[f]:offsets[f+1] of
+    `group` and
     `share` (shares of total revenue, at most 1 in sum). asset: column of each filing. active: block (sessions, assets) with the
     number of the filing in use, -1 where there is none. period_end, publish_date, eff_date: of each filing, NaT where it has none.
     first, last: positions of the sessions on which each group may be used.
@@ -79,11 +80,19 @@ def filed_lines(data: Dataset, *, half_year: HalfYear = "as_filed") -> pl.DataFr
 
 
 def revenue_mix(
-    lines: pl.DataFrame, taxonomy: Taxonomy, axes: Axes, *, level: Level = 2, above: bool = False, buffer_days: int = 30, stale_months: int | None = 18
+    lines: pl.DataFrame,
+    taxonomy: Taxonomy,
+    axes: Axes,
+    *,
+    level: Level = 2,
+    above: bool = False,
+    buffer_days: int = 30,
+    stale_months: int | None = 18,
 ) -> Mix:
     """Shares of revenue by product node at `level`, usable from publish_date + buffer_days until stale_months after publish_date.
 
-    lines: as `filed_lines` gives them. above: take the level above instead, on which products fall back. A filing keeps all its entries whatever the level, so mixes of several levels built from the
+    lines: as `filed_lines` gives them. above: take the level above instead, on which products fall back. A filing keeps all its
+    entries whatever the level, so mixes of several levels built from the
     same lines number their filings alike. Stocks that are not on the axes are left out.
     """
     if buffer_days < 0:
@@ -114,7 +123,11 @@ def revenue_mix(
 
 
 def _assemble(
-    axes: Axes, filings: pl.DataFrame, entries: pl.DataFrame, groups: tuple[str, ...], in_force: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    axes: Axes,
+    filings: pl.DataFrame,
+    entries: pl.DataFrame,
+    groups: tuple[str, ...],
+    in_force: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
 ) -> Mix:
     eff = filings["eff_date"].to_numpy().astype("datetime64[D]")
     expiry = filings["_expiry"].to_numpy().astype("datetime64[D]")
@@ -126,7 +139,13 @@ def _assemble(
         group=entries["_node"].to_numpy().astype(np.int32),
         share=entries["share"].to_numpy().astype(np.float64),
         asset=column,
-        active=paint(axes, column.astype(np.int64), axes.sessions.first_at_or_after(eff), axes.sessions.first_at_or_after(expiry), np.arange(column.size)),
+        active=paint(
+            axes,
+            column.astype(np.int64),
+            axes.sessions.first_at_or_after(eff),
+            axes.sessions.first_at_or_after(expiry),
+            np.arange(column.size),
+        ),
         period_end=filings["period_end"].to_numpy().astype("datetime64[D]"),
         publish_date=filings["publish_date"].to_numpy().astype("datetime64[D]"),
         eff_date=eff,
@@ -140,7 +159,9 @@ def industry_mix(data: Dataset, axes: Axes, scheme: str) -> Mix:
 
     Raises SettingError where the dataset has no such scheme.
     """
-    table = data.frame("industries", ["asset", "scheme", "start_date", "end_date", "code"] if "end_date" in data.columns("industries") else None)
+    table = data.frame(
+        "industries", ["asset", "scheme", "start_date", "end_date", "code"] if "end_date" in data.columns("industries") else None
+    )
     known = table["scheme"].unique().sort().to_list()
     if scheme not in known:
         raise SettingError(f"the dataset has no industry scheme {scheme!r}; it has {', '.join(known)}")
@@ -152,7 +173,9 @@ def industry_mix(data: Dataset, axes: Axes, scheme: str) -> Mix:
     ).sort("_column", "eff_date", "code")
     groups = filings["code"].unique().sort()
     entries = filings.select(
-        _filing=pl.int_range(pl.len(), dtype=pl.UInt32), _node=pl.col("code").cast(pl.Enum(groups)).to_physical().cast(pl.Int64), share=pl.lit(1.0)
+        _filing=pl.int_range(pl.len(), dtype=pl.UInt32),
+        _node=pl.col("code").cast(pl.Enum(groups)).to_physical().cast(pl.Int64),
+        share=pl.lit(1.0),
     )
     return _assemble(axes, filings, entries, tuple(groups), _for_ever(len(groups), axes))
 
@@ -177,4 +200,3 @@ def market_mix(axes: Axes) -> Mix:
 
 def _for_ever(groups: int, axes: Axes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return np.zeros(groups, dtype=np.int64), np.full(groups, len(axes.sessions), dtype=np.int64)
-

@@ -22,7 +22,8 @@ __all__ = ["Explanation", "explain"]
 class Explanation:
     """Why a stock has the score it has on a session.
 
-    score: the row of the score table. filing: period_end, publish_date, eff_date and since when it is in use. products: product, share, source (products
+    score: the row of the score table. filing: period_end, publish_date, eff_date and since when it is in use. products: product,
+    share, source (products
     or a fallback; null = uncovered), basket (the group whose return is used), n_peers, basket_return, contribution; contributions sum
     to score["implied"]. members: product, asset, weight_base (what the weighting uses, such as the cap of the session before), weight
     (share of the basket without the focal), ret. gaps: date, own, implied, gap, counts; gaps that count sum to score["biz_mom"].
@@ -81,7 +82,9 @@ def _cell(market: Market, asset: str, day: date) -> tuple[int, int]:
         raise SettingError(f"{asset!r} has no bars up to {day}{f'; is it {close}?' if close else ''}: codes look like {axes.assets[0]}")
     t = int(np.searchsorted(axes.sessions.dates, np.datetime64(day)))
     if t >= len(axes.sessions) or axes.sessions.dates[t] != np.datetime64(day):
-        raise SettingError(f"{day} is not a session of the data; the last one up to it is {axes.sessions.dates[min(t, len(axes.sessions)) - 1]}")
+        raise SettingError(
+            f"{day} is not a session of the data; the last one up to it is {axes.sessions.dates[min(t, len(axes.sessions)) - 1]}"
+        )
     return t, axes.assets.index(asset)
 
 
@@ -115,10 +118,19 @@ def _today(market: Market, peers: Peers, t: int, i: int) -> tuple[pl.DataFrame, 
             {"product": row["product"], "asset": market.axes.assets[j], "weight_base": w, "weight": w / weights.sum(), "ret": r}
             for j, w, r in zip(inside, weights, returns, strict=True)
         ]
-    schema = {"product": pl.String, "share": pl.Float64, "source": pl.String, "basket": pl.String, "n_peers": pl.Int64, "basket_return": pl.Float64}
+    schema = {
+        "product": pl.String,
+        "share": pl.Float64,
+        "source": pl.String,
+        "basket": pl.String,
+        "n_peers": pl.Int64,
+        "basket_return": pl.Float64,
+    }
     table = pl.DataFrame(products, schema=schema)
     covered = pl.col("share").filter(pl.col("source").is_not_null()).sum()
-    table = table.with_columns(contribution=pl.when(pl.col("source").is_not_null()).then(pl.col("share") * pl.col("basket_return") / covered))
+    table = table.with_columns(
+        contribution=pl.when(pl.col("source").is_not_null()).then(pl.col("share") * pl.col("basket_return") / covered)
+    )
     held = {"product": pl.String, "asset": pl.String, "weight_base": pl.Float64, "weight": pl.Float64, "ret": pl.Float64}
     return table, pl.DataFrame(members, schema=held).sort("product", "weight", descending=[False, True])
 

@@ -14,10 +14,25 @@ from pureplay.products.baskets import Family, Int64Array, Issuers, basket_return
 from pureplay.products.mix import Mix
 from pureplay.stats.jit import kernel
 
-__all__ = ["BasketRules", "Implied", "Lists", "Peers", "implied_of_date", "implied_returns", "list_session", "new_lists", "stand_in"]
+__all__ = [
+    "BasketRules",
+    "Facts",
+    "Implied",
+    "Lists",
+    "Peers",
+    "facts_of",
+    "implied_of_date",
+    "implied_returns",
+    "list_session",
+    "new_lists",
+    "stand_in",
+]
+
+Facts = tuple[FloatArray, BoolArray, Int64Array, IndexArray, FloatArray]
+"""Returns and trading by cell, other listings (offsets and assets), share of each entry of the mix."""
 
 Lists = tuple[IndexArray, IndexArray, Int64Array, Int64Array, BoolArray, BoolArray, IndexArray, IndexArray, FloatArray]
-"""asset, group and entry of the members of each family and, last, of the questions; their numbers; scratch for answers."""
+"""Asset, group and entry of the members of each family and, last, of the questions; their numbers; scratch for answers."""
 
 COVERED_TOLERANCE = 1e-12  # shares that add up to the threshold must not fail it by rounding
 
@@ -62,7 +77,8 @@ class Peers:
 class Implied:
     """Blocks (sessions, assets): implied return, share of revenue covered, peers behind it; and the covered share by family.
 
-    implied and covered_share are NaN on the first session (no market value is known before it) and where the stock did not trade or has no usable filing; implied also where too little revenue is covered. n_peers
+    implied and covered_share are NaN on the first session (no market value is known before it) and where the stock did not trade or
+    has no usable filing; implied also where too little revenue is covered. n_peers
     adds up the members of the covered baskets after removal.
     """
 
@@ -70,6 +86,11 @@ class Implied:
     covered_share: FloatArray
     n_peers: IndexArray
     by_source: FloatArray
+
+
+def facts_of(market: Market, peers: Peers) -> Facts:
+    """What every kernel reads beside the baskets."""
+    return market.returns, market.traded, peers.issuers.offsets, peers.issuers.others, peers.mix.share
 
 
 def implied_returns(market: Market, peers: Peers) -> Implied:
@@ -81,7 +102,7 @@ def implied_returns(market: Market, peers: Peers) -> Implied:
         n_peers=np.zeros(shape, dtype=np.int32),
         by_source=np.full((len(peers.families) - 1, *shape), np.nan),
     )
-    args = (peers.families, peers.maps, market.returns, market.traded, peers.issuers.offsets, peers.issuers.others, peers.mix.share)
+    args = (peers.families, peers.maps, facts_of(market, peers))
     rules, covered, widest = peers.rules.packed, peers.rules.min_covered, peers.widest
 
     def block(start: int, stop: int) -> None:
@@ -101,7 +122,17 @@ def new_lists(families: tuple[Family, ...]) -> Lists:
             longest = max(longest, offsets[k + 1] - offsets[k])
         most = max(most, longest * families[f][0].shape[1])
     count = len(families) + 1
-    return np.empty((count, most), np.int32), np.empty((count, most), np.int32), np.empty((count, most), np.int64), np.zeros(count, np.int64), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most)
+    return (
+        np.empty((count, most), np.int32),
+        np.empty((count, most), np.int32),
+        np.empty((count, most), np.int64),
+        np.zeros(count, np.int64),
+        np.empty(most, np.bool_),
+        np.empty(most, np.bool_),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most),
+    )
 
 
 @kernel
@@ -122,12 +153,7 @@ def list_session(families: tuple[Family, ...], row: int, before: int, lists: Lis
 
 @kernel
 def _same(changes: BoolArray, before: int, row: int) -> bool:
-    if before < 0 or before > row:
-        return False
-    for t in range(before + 1, row + 1):
-        if changes[t]:
-            return False
-    return True
+    return 0 <= before <= row and not changes[before + 1 : row + 1].any()
 
 
 @kernel
@@ -136,11 +162,7 @@ def implied_of_date(
     maps: tuple[IndexArray, ...],
     row: int,
     t: int,
-    returns: FloatArray,
-    traded: BoolArray,
-    others_from: Int64Array,
-    others: IndexArray,
-    share: FloatArray,
+    facts: Facts,
     rule: tuple[int, bool, bool],
     lists: Lists,
     sums: FloatArray,
@@ -153,6 +175,7 @@ def implied_of_date(
 
     lists: as `list_session` leaves them for `row`. covered stays NaN for stocks without filing or trade.
     """
+    returns, traded, others_from, others, share = facts
     asset, group, entry, counts, done, own, pending, left, answer = lists
     covered[:] = np.nan
     implied[:] = 0.0
@@ -180,7 +203,22 @@ def implied_of_date(
                 own[q] = pending[q] >= 0 and is_member(filing[i], offsets, groups, makes, pending[q], weight_of[i], return_of[i])
         sum_baskets(asset[f], group[f], counts[f], weight_of, return_of, sums)
         basket_returns(
-            filing, offsets, groups, makes, weight_of, return_of, others_from, others, rule, sums, asked_asset, pending, own, asked, answer, left
+            filing,
+            offsets,
+            groups,
+            makes,
+            weight_of,
+            return_of,
+            others_from,
+            others,
+            rule,
+            sums,
+            asked_asset,
+            pending,
+            own,
+            asked,
+            answer,
+            left,
         )
         for q in range(asked):
             if pending[q] >= 0 and np.isfinite(answer[q]):
@@ -205,11 +243,7 @@ def stand_in(stands_for: IndexArray, group: int, filing: int, offsets: Int64Arra
 def _implied_block(
     families: tuple[Family, ...],
     maps: tuple[IndexArray, ...],
-    returns: FloatArray,
-    traded: BoolArray,
-    others_from: Int64Array,
-    others: IndexArray,
-    share: FloatArray,
+    facts: Facts,
     rule: tuple[int, bool, bool],
     min_covered: float,
     widest: int,
@@ -223,9 +257,7 @@ def _implied_block(
     lists, sums = new_lists(families), np.empty((widest, 4))
     for t in range(max(start, 1), stop):
         list_session(families, t, t - 1 if t > max(start, 1) else -1, lists)
-        implied_of_date(
-            families, maps, t, t, returns, traded, others_from, others, share, rule, lists, sums, implied[t], covered[t], peers[t], by_source[:, t]
-        )
+        implied_of_date(families, maps, t, t, facts, rule, lists, sums, implied[t], covered[t], peers[t], by_source[:, t])
         divide(implied[t], covered[t], min_covered)
 
 

@@ -13,10 +13,9 @@ from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, TableError
 from pureplay.market import Market, load_market
 from pureplay.panel import BoolArray, FloatArray, IndexArray, to_frame
-from pureplay.products.baskets import basket_weights, family, issuers
+from pureplay.products.baskets import Weighting, basket_weights, family, issuers
 from pureplay.products.mix import HalfYear, Mix, filed_lines, industry_mix, revenue_mix
 from pureplay.products.taxonomy import Level, Taxonomy
-from pureplay.products.baskets import Weighting
 from pureplay.signals.implied import BasketRules, Peers, implied_returns
 from pureplay.signals.settings import Fallback, Momentum, ResidualVolatility, SignalSettings
 from pureplay.signals.windowed import frozen_window, market_return, product_volatility
@@ -54,7 +53,8 @@ class SignalBlocks:
         filing = self.mix.active
         keep = self.universe & (filing >= 0)
         blocks: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {
-            name: getattr(self, name) for name in ("implied", "biz_mom", "biz_resvol", "biz_mom_z", "biz_resvol_z", "composite", "covered_share", "n_peers")
+            name: getattr(self, name)
+            for name in ("implied", "biz_mom", "biz_resvol", "biz_mom_z", "biz_resvol_z", "composite", "covered_share", "n_peers")
         }
         out = to_frame(self.market.axes, blocks, keep, first=first, last=stop)
         rows = filing[first:stop][keep[first:stop]]
@@ -147,7 +147,13 @@ def product_peers(data: Dataset, market: Market, settings: SignalSettings) -> Pe
             maps.append(np.zeros(0, dtype=np.int32))
         elif name == "parent":
             up = revenue_mix(
-                lines, taxonomy, market.axes, level=settings.level, above=True, buffer_days=settings.buffer_days, stale_months=settings.stale_months
+                lines,
+                taxonomy,
+                market.axes,
+                level=settings.level,
+                above=True,
+                buffer_days=settings.buffer_days,
+                stale_months=settings.stale_months,
             )
             families.append(family(up, up.pure(settings.purity, inclusive=settings.purity_inclusive), weights))
             maps.append(_parents(mix, up, taxonomy, settings.level))
@@ -155,7 +161,12 @@ def product_peers(data: Dataset, market: Market, settings: SignalSettings) -> Pe
             families.append(family(mix, mix.share > 0, weights))
             maps.append(np.arange(len(mix.groups), dtype=np.int32))
     return Peers(
-        mix=mix, families=tuple(families), maps=tuple(maps), labels=("products", *settings.fallback), issuers=peers.issuers, rules=peers.rules
+        mix=mix,
+        families=tuple(families),
+        maps=tuple(maps),
+        labels=("products", *settings.fallback),
+        issuers=peers.issuers,
+        rules=peers.rules,
     )
 
 
@@ -189,7 +200,8 @@ def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> Sign
     """Run the signal on given baskets; the same pipeline serves products, controls and placebos."""
     if market.axes.shape[0] <= settings.min_valid_sessions:
         raise InsufficientDataError(
-            f"the data hold {market.axes.shape[0]} sessions, a score needs more than {settings.min_valid_sessions}: widen the data or lower min_valid_sessions"
+            f"the data hold {market.axes.shape[0]} sessions, a score needs more than {settings.min_valid_sessions}: "
+            "widen the data or lower min_valid_sessions"
         )
     made = implied_returns(market, peers)
     biz_mom, biz_resvol = _window_figures(market, peers, settings, made.implied)

@@ -6,19 +6,25 @@ from pureplay.market import Market
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
 from pureplay.products.baskets import Family, Int64Array, basket_returns, is_member, sum_baskets
-from pureplay.signals.implied import COVERED_TOLERANCE, Peers, divide, implied_of_date, list_session, new_lists
+from pureplay.signals.implied import COVERED_TOLERANCE, Facts, Peers, divide, facts_of, implied_of_date, list_session, new_lists
 from pureplay.stats.jit import kernel
 from pureplay.stats.rolling import exact_spread
 
 __all__ = ["frozen_window", "market_return", "product_volatility"]
 
 
-def frozen_window(market: Market, peers: Peers, valid: BoolArray, *, window: int, minimum: int, ols: bool, level: bool) -> tuple[FloatArray, FloatArray]:
+def frozen_window(
+    market: Market, peers: Peers, valid: BoolArray, *, window: int, minimum: int, ols: bool, level: bool
+) -> tuple[FloatArray, FloatArray]:
     """Sum of gaps (of implied alone, if `level`) and residual sd over the window, all of it with the mix of its last session."""
     total, spread = np.full(market.axes.shape, np.nan), np.full(market.axes.shape, np.nan)
-    args = (peers.families, peers.maps, market.returns, market.traded, valid, peers.issuers.offsets, peers.issuers.others, peers.mix.share)
-    rule = (peers.rules.packed, peers.rules.min_covered, peers.widest, window, minimum, ols, level)
-    over_blocks(lambda start, stop: _frozen_block(*args, *rule, total, spread, start, stop), market.axes.shape[0])
+    facts, rule, covered, widest = facts_of(market, peers), peers.rules.packed, peers.rules.min_covered, peers.widest
+
+    def block(start: int, stop: int) -> None:
+        sizes = (widest, window, minimum)
+        _frozen_block(peers.families, peers.maps, facts, valid, rule, covered, sizes, ols, level, total, spread, start, stop)
+
+    over_blocks(block, market.axes.shape[0])
     return total, spread
 
 
@@ -26,17 +32,11 @@ def frozen_window(market: Market, peers: Peers, valid: BoolArray, *, window: int
 def _frozen_block(
     families: tuple[Family, ...],
     maps: tuple[IndexArray, ...],
-    returns: FloatArray,
-    traded: BoolArray,
+    facts: Facts,
     valid: BoolArray,
-    others_from: Int64Array,
-    others: IndexArray,
-    share: FloatArray,
     rule: tuple[int, bool, bool],
     min_covered: float,
-    widest: int,
-    window: int,
-    minimum: int,
+    sizes: tuple[int, int, int],
     ols: bool,
     level: bool,
     total: FloatArray,
@@ -44,6 +44,7 @@ def _frozen_block(
     start: int,
     stop: int,
 ) -> None:
+    returns, (widest, window, minimum) = facts[0], sizes
     assets = returns.shape[1]
     implied, own, counts = np.empty((window, assets)), np.empty((window, assets)), np.empty((window, assets), np.bool_)
     covered, peers, by_source = np.empty(assets), np.empty(assets, np.int32), np.empty((len(families) - 1, assets))
@@ -55,9 +56,7 @@ def _frozen_block(
             if u < 1:
                 counts[w] = False
                 continue
-            implied_of_date(
-                families, maps, t, u, returns, traded, others_from, others, share, rule, lists, sums, implied[w], covered, peers, by_source
-            )
+            implied_of_date(families, maps, t, u, facts, rule, lists, sums, implied[w], covered, peers, by_source)
             divide(implied[w], covered, min_covered)
             own[w] = returns[u]
             for i in range(assets):
@@ -92,20 +91,19 @@ def product_volatility(market: Market, peers: Peers, reference: FloatArray, *, w
     share over the products that have one. NaN where they carry less than min_covered of revenue.
     """
     out = np.full(market.axes.shape, np.nan)
-    args = (market.returns, market.traded, reference, peers.issuers.offsets, peers.issuers.others, peers.mix.share, peers.families)
-    rule = (peers.rules.packed, peers.rules.min_covered, peers.widest, window, minimum, frozen)
-    over_blocks(lambda start, stop: _product_block(*args, *rule, out, start, stop), market.axes.shape[0])
+    facts, rule, covered, widest = facts_of(market, peers), peers.rules.packed, peers.rules.min_covered, peers.widest
+
+    def block(start: int, stop: int) -> None:
+        _product_block(facts, reference, peers.families, rule, covered, widest, window, minimum, frozen, out, start, stop)
+
+    over_blocks(block, market.axes.shape[0])
     return out
 
 
 @kernel
 def _product_block(
-    returns: FloatArray,
-    traded: BoolArray,
+    facts: Facts,
     reference: FloatArray,
-    others_from: Int64Array,
-    others: IndexArray,
-    share: FloatArray,
     families: tuple[Family, ...],
     rule: tuple[int, bool, bool],
     min_covered: float,
@@ -117,6 +115,7 @@ def _product_block(
     start: int,
     stop: int,
 ) -> None:
+    returns, traded, others_from, others, share = facts
     active, offsets, groups, makes, _, _, weights, _ = families[0]
     today, then, sums = new_lists(families), new_lists(families), np.empty((widest, 4))
     for t in range(max(start, 1), stop):
@@ -138,17 +137,49 @@ def _product_block(
             for q in range(asked):
                 own[q] = is_member(filing[asset[q]], offsets, groups, makes, group[q], weight_of[asset[q]], return_of[asset[q]])
             basket_returns(
-                filing, offsets, groups, makes, weight_of, return_of, others_from, others, rule, sums, asset, group, own, asked, series[w], left
+                filing,
+                offsets,
+                groups,
+                makes,
+                weight_of,
+                return_of,
+                others_from,
+                others,
+                rule,
+                sums,
+                asset,
+                group,
+                own,
+                asked,
+                series[w],
+                left,
             )
             for q in range(asked):
                 counts[w, q] = traded[t, asset[q]] and np.isfinite(series[w, q]) and np.isfinite(reference[u])
-        weighted, covered = np.zeros(returns.shape[1]), np.zeros(returns.shape[1])
-        for q in range(asked):
-            if counts[:, q].sum() >= minimum:
-                sd = exact_spread(against, series, counts, window - 1, q, window, True)
-                if np.isfinite(sd):
-                    weighted[asset[q]] += share[entry[q]] * sd
-                    covered[asset[q]] += share[entry[q]]
-        for i in range(returns.shape[1]):
-            if covered[i] > 0 and covered[i] >= min_covered - COVERED_TOLERANCE:
-                out[t, i] = weighted[i] / covered[i]
+        _weigh(asset, entry, asked, share, minimum, min_covered, against, series, counts, out[t])
+
+
+@kernel
+def _weigh(
+    asset: IndexArray,
+    entry: Int64Array,
+    asked: int,
+    share: FloatArray,
+    minimum: int,
+    min_covered: float,
+    against: FloatArray,
+    series: FloatArray,
+    counts: BoolArray,
+    out: FloatArray,
+) -> None:
+    """Average of the products' residual sds by revenue share, where enough revenue has one."""
+    weighted, covered = np.zeros(out.size), np.zeros(out.size)
+    for q in range(asked):
+        if counts[:, q].sum() >= minimum:
+            sd = exact_spread(against, series, counts, series.shape[0] - 1, q, series.shape[0], True)
+            if np.isfinite(sd):
+                weighted[asset[q]] += share[entry[q]] * sd
+                covered[asset[q]] += share[entry[q]]
+    for i in range(out.size):
+        if covered[i] > 0 and covered[i] >= min_covered - COVERED_TOLERANCE:
+            out[i] = weighted[i] / covered[i]

@@ -52,7 +52,9 @@ def control_scores(data: Dataset, market: Market, settings: SignalSettings) -> t
     return out, notes
 
 
-def build_controls(data: Dataset, market: Market, settings: SignalSettings) -> tuple[dict[str, Control], dict[str, SignalBlocks], tuple[str, ...]]:
+def build_controls(
+    data: Dataset, market: Market, settings: SignalSettings
+) -> tuple[dict[str, Control], dict[str, SignalBlocks], tuple[str, ...]]:
     """Both controls as the evaluation takes them, their scores, and notes."""
     scores, notes = control_scores(data, market, settings)
     controls = {name: Control(score=each.composite, parts=(each.biz_mom_z, each.biz_resvol_z)) for name, each in scores.items()}
@@ -78,6 +80,7 @@ def shuffle_source(data: Dataset, axes: Axes, peers: Peers, *, scheme: str, rng:
 def deal_within_industry(peers: Peers, source: npt.NDArray[np.int64]) -> Peers:
     """Baskets and mixes after asset i has received the filings of asset source[i]; industry fallbacks stay as they are."""
     families = tuple(
-        each if label == INDUSTRY else (np.ascontiguousarray(each[0][:, source]), *each[1:]) for label, each in zip(peers.labels, peers.families, strict=True)
+        each if label == INDUSTRY else (np.ascontiguousarray(each[0][:, source]), *each[1:])
+        for label, each in zip(peers.labels, peers.families, strict=True)
     )
     return replace(peers, mix=peers.mix.dealt(source), families=families)

@@ -59,7 +59,16 @@ class Evaluation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        low = {"horizon_sessions": 1, "delay_sessions": 1, "grid_sessions": 1, "shuffles": 0, "null_draws": 0, "min_names": 3, "min_typical_names": 1, "quantiles": 2}
+        low = {
+            "horizon_sessions": 1,
+            "delay_sessions": 1,
+            "grid_sessions": 1,
+            "shuffles": 0,
+            "null_draws": 0,
+            "min_names": 3,
+            "min_typical_names": 1,
+            "quantiles": 2,
+        }
         for name, least in low.items():
             if getattr(self, name) < least:
                 raise SettingError(f"{name} must be at least {least}, not {getattr(self, name)}")
@@ -68,7 +77,11 @@ class Evaluation:
     def timing(self) -> Timing:
         """The part that the evaluation reads."""
         return Timing(
-            grid_sessions=self.grid_sessions, delay_sessions=self.delay_sessions, split=self.split, null_draws=self.null_draws, seed=self.seed
+            grid_sessions=self.grid_sessions,
+            delay_sessions=self.delay_sessions,
+            split=self.split,
+            null_draws=self.null_draws,
+            seed=self.seed,
         )
 
 
@@ -94,7 +107,7 @@ def run_momentum(
     (universes) where present. progress: called with the name of each stage. Scores that cannot be evaluated are still returned; the
     study then says why.
     """
-    clock = _Clock(progress or (lambda stage: None))
+    clock = _Clock(progress or (lambda _: None))
     with clock.stage("market"):
         market = load_market(data)
     with clock.stage("product mix and baskets"):
@@ -117,7 +130,7 @@ def run_momentum(
             judged = _with_shuffles(judged, data, market, peers, settings, evaluation, evaluator, controls, clock.say)
     with clock.stage("components, horizons, universes"):
         components = _components(evaluator, scores, control_scores)
-        horizons = _horizons(data, market, evaluation, scores, evaluator) if judged is not None else ()
+        horizons = _horizons(market, evaluation, scores, evaluator) if judged is not None else ()
         universes = _universes(data, evaluation, scores, evaluator) if judged is not None else {}
     study = MomentumStudy(
         name=name,
@@ -192,12 +205,15 @@ def _require_names(scores: SignalBlocks, evaluation: Evaluation) -> None:
 def _not_evaluable(error: str, scores: SignalBlocks, peers: Peers) -> str:
     active, offsets, group, makes = peers.families[0][:4]
     filings = active[-1][active[-1] >= 0]
-    members = np.concatenate([group[offsets[f] : offsets[f + 1]][makes[offsets[f] : offsets[f + 1]]] for f in filings] or [np.empty(0, dtype=np.int32)])
+    members = np.concatenate(
+        [group[offsets[f] : offsets[f + 1]][makes[offsets[f] : offsets[f + 1]]] for f in filings] or [np.empty(0, dtype=np.int32)]
+    )
     sizes = np.bincount(members, minlength=1)
     wanted = scores.settings.min_peers + int(scores.settings.min_peers_after_removal)
     return (
-        f"{error}. On the last session {filings.size} stocks have a usable filing, {members.size} are pure plays of {int((sizes > 0).sum())} products, "
-        f"and {int((sizes >= wanted).sum())} products have the {wanted} pure plays that leave each of them {scores.settings.min_peers} peers"
+        f"{error}. On the last session {filings.size} stocks have a usable filing, {members.size} are pure plays of "
+        f"{int((sizes > 0).sum())} products, and {int((sizes >= wanted).sum())} products have the {wanted} pure plays that leave each "
+        f"of them {scores.settings.min_peers} peers"
     )
 
 
@@ -241,7 +257,7 @@ def _components(evaluator: Evaluator, scores: SignalBlocks, controls: Mapping[st
     return out
 
 
-def _horizons(data: Dataset, market: Market, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator) -> tuple[ICSummary, ...]:
+def _horizons(market: Market, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator) -> tuple[ICSummary, ...]:
     horizons = tuple(each for each in evaluation.horizons_sessions if each + evaluation.delay_sessions < market.axes.shape[0])
     if not horizons:
         return ()
