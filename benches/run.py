@@ -104,8 +104,8 @@ def _print(rows: Sequence[dict[str, Any]], stocks: int, sessions: int) -> None:
 
     full = (stocks, sessions) == (STOCKS, SESSIONS)
     table = Table(title=f"{stocks:,} stocks x {sessions:,} sessions, {os.cpu_count()} cores, best of five")
-    for heading in ("row", "seconds", "bar", "Mcells/s", "peak MB", "naive takes", "peer takes", "of the limit"):
-        table.add_column(heading, justify="left" if heading == "row" else "right")
+    for heading in ("row", "seconds", "bar", "Mcells/s", "peak MB", "naive", "peer", "limit"):
+        table.add_column(heading, justify="left" if heading == "row" else "right", no_wrap=True)
     for row in rows:
         table.add_row(
             row["name"],
@@ -117,6 +117,7 @@ def _print(rows: Sequence[dict[str, Any]], stocks: int, sessions: int) -> None:
         )
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
+    console.print("naive, peer: how many times longer they take for the same numbers; limit: how many times longer the row takes than it.")
     for row in rows:
         naive = getattr(importlib.import_module(BENCHES[row["name"]].module), "NAIVE", None)
         console.print(f"{row['name']}: naive = {naive or 'none'}; peer = {row['peer'] or 'none does the same'}; limit = {row['limit']}.")

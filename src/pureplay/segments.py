@@ -146,4 +146,3 @@ def nearest_reported_ancestor(
         out[open_rows[hit]] = order[place[hit]]
         up[open_rows] = parents[up[open_rows]]
     return out
-

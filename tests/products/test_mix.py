@@ -239,7 +239,7 @@ def test_industry_labels_are_half_open_and_the_last_to_start_wins() -> None:
         f = mix.active[day - 1, 0]
         assert (None if f < 0 else mix.groups[mix.group[mix.offsets[f]]]) == code
     assert (mix.active[:, 1] == -1).all()
-    with pytest.raises(SettingError, match="'l9'.*l1, l2"):
+    with pytest.raises(SettingError, match=r"'l9'.*l1, l2"):
         industry_mix(more, axes, "l9")
     assert (market_mix(axes).active == [[0, 1]] * 100).all()
 
@@ -255,7 +255,7 @@ def filing_lists(draw: st.DrawFn) -> list[tuple[date, date, int]]:
 def test_the_active_filing_is_the_largest_usable_one(filings: list[tuple[date, date, int]], buffer: int, months: int | None) -> None:
     """On every session: the maximum of (period_end, publish_date, revision) over the filings that are effective and not stale."""
     data = dataset([(period, day, {"A1": 1.0}) for period, day, _ in filings], revisions=[number for *_, number in filings])
-    mix, axes = mix_of(data, buffer_days=buffer, stale_months=months)
+    mix, _ = mix_of(data, buffer_days=buffer, stale_months=months)
     stale = pl.DataFrame({"day": [day for _, day, _ in filings]}).select(pl.col("day").dt.offset_by(f"{months or 0}mo"))["day"].to_list()
     for t in range(0, 100, 7):
         today = FIRST + timedelta(days=t)

@@ -103,12 +103,9 @@ def _bars(rng: np.random.Generator, names: list[str], days: list[date]) -> pl.Da
                 if k % 2:
                     continue  # suspended: no row
                 row |= {"volume": 0.0, "ret": 0.0}  # suspended: a row with volume 0
-            if rng.random() < 0.02:
-                row["total_cap"] = None
-            if rng.random() < 0.02:
-                row["float_cap"] = None
-            if rng.random() < 0.01:
-                row["ret"] = None
+            for name_of, chance in (("total_cap", 0.02), ("float_cap", 0.02), ("ret", 0.01)):
+                if rng.random() < chance:
+                    row[name_of] = None
             rows.append(row)
     frame = pl.DataFrame(rows)
     return _ticks(rng, _ties(frame), names, days)

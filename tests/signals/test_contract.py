@@ -212,7 +212,7 @@ def test_a_stock_that_trades_without_a_return_keeps_its_implied_one() -> None:
 
 
 def test_the_frozen_mix_is_that_of_the_last_session_alone() -> None:
-    """P ends on the fifth day. From the sixth on it is in no mix of the day, so a frozen window has nothing, however much of it is older."""
+    """P ends on the fifth day. From the sixth on no mix of the day has it, so a frozen window is empty, however old most of it is."""
     tables = toy({name: [0.01, 0.02] * 5 for name in "ABC"}, {}, {name: {"P": 1.0} for name in "ABC"})
     tables["taxonomy"] = tables["taxonomy"].with_columns(end_date=pl.lit(START + timedelta(days=4)))
     frozen, daily = scores(tables, frozen=True), scores(tables)

@@ -124,14 +124,11 @@ def sum_baskets(asset: IndexArray, group: IndexArray, n: int, weight_of: FloatAr
 
 @kernel
 def basket_returns(
-    filing: IndexArray,
-    offsets: Int64Array,
-    groups: IndexArray,
-    makes: BoolArray,
-    weight_of: FloatArray,
-    return_of: FloatArray,
-    others_from: Int64Array,
-    others: IndexArray,
+    baskets: Family,
+    row: int,
+    t: int,
+    returns: FloatArray,
+    leaving: tuple[Int64Array, IndexArray],
     rule: tuple[int, bool, bool],
     sums: FloatArray,
     asset: IndexArray,
@@ -143,11 +140,13 @@ def basket_returns(
 ) -> None:
     """Return of basket group[q] without focal asset[q] and its issuer's other listings, for the first `asked` questions.
 
-    A group of -1 is no question. own: whether the focal's own filing makes it a member of the group. filing, weight_of, return_of:
-    of the day, by asset. sums: as `sum_baskets` leaves them. rule: minimum
-    number of peers, whether it is counted after removal, whether the focal is left out. answer: NaN where there are too few peers.
-    left: peers after removal.
+    A group of -1 is no question. The mix is that of session `row`, returns and weights are those of session t. leaving: other
+    listings of each issuer. own: whether the focal's filing makes it a member of the group. sums: as `sum_baskets` leaves them. rule:
+    minimum number of peers, whether it is counted after removal, whether the focal is left out. answer: NaN where there are too few
+    peers. left: peers after removal.
     """
+    active, offsets, groups, makes, _, _, weights, _ = baskets
+    filing, weight_of, return_of, (others_from, others) = active[row], weights[t - 1], returns[t], leaving
     minimum, after_removal, leave_out = rule
     for q in range(asked):
         i, g = asset[q], group[q]

@@ -28,7 +28,7 @@ __all__ = [
     "stand_in",
 ]
 
-Facts = tuple[FloatArray, BoolArray, Int64Array, IndexArray, FloatArray]
+Facts = tuple[FloatArray, BoolArray, tuple[Int64Array, IndexArray], FloatArray]
 """Returns and trading by cell, other listings (offsets and assets), share of each entry of the mix."""
 
 Lists = tuple[IndexArray, IndexArray, Int64Array, Int64Array, BoolArray, BoolArray, IndexArray, IndexArray, FloatArray]
@@ -90,7 +90,7 @@ class Implied:
 
 def facts_of(market: Market, peers: Peers) -> Facts:
     """What every kernel reads beside the baskets."""
-    return market.returns, market.traded, peers.issuers.offsets, peers.issuers.others, peers.mix.share
+    return market.returns, market.traded, (peers.issuers.offsets, peers.issuers.others), peers.mix.share
 
 
 def implied_returns(market: Market, peers: Peers) -> Implied:
@@ -175,7 +175,7 @@ def implied_of_date(
 
     lists: as `list_session` leaves them for `row`. covered stays NaN for stocks without filing or trade.
     """
-    returns, traded, others_from, others, share = facts
+    returns, traded, leaving, share = facts
     asset, group, entry, counts, done, own, pending, left, answer = lists
     covered[:] = np.nan
     implied[:] = 0.0
@@ -191,35 +191,17 @@ def implied_of_date(
     asked_asset, asked_group, asked_entry, asked = asset[last], group[last], entry[last], counts[last]
     for f in range(last):
         active, offsets, groups, makes, _, _, weights, _ = families[f]
-        filing, weight_of, stands_for = active[row], weights[t - 1], maps[f]
+        filing, weight_of = active[row], weights[t - 1]
         for q in range(asked):
+            i = asked_asset[q]
             if f == 0:
-                done[q] = not trades[asked_asset[q]]
-                pending[q] = -1 if done[q] else asked_group[q]
-                own[q] = makes[asked_entry[q]]
+                done[q] = not trades[i]
+                pending[q], own[q] = (-1 if done[q] else asked_group[q]), makes[asked_entry[q]]
             else:
-                pending[q] = -1 if done[q] else stand_in(stands_for, asked_group[q], filing[asked_asset[q]], offsets, groups)
-                i = asked_asset[q]
+                pending[q] = -1 if done[q] else stand_in(maps[f], asked_group[q], filing[i], offsets, groups)
                 own[q] = pending[q] >= 0 and is_member(filing[i], offsets, groups, makes, pending[q], weight_of[i], return_of[i])
         sum_baskets(asset[f], group[f], counts[f], weight_of, return_of, sums)
-        basket_returns(
-            filing,
-            offsets,
-            groups,
-            makes,
-            weight_of,
-            return_of,
-            others_from,
-            others,
-            rule,
-            sums,
-            asked_asset,
-            pending,
-            own,
-            asked,
-            answer,
-            left,
-        )
+        basket_returns(families[f], row, t, returns, leaving, rule, sums, asked_asset, pending, own, asked, answer, left)
         for q in range(asked):
             if pending[q] >= 0 and np.isfinite(answer[q]):
                 done[q] = True

@@ -115,7 +115,7 @@ def _product_block(
     start: int,
     stop: int,
 ) -> None:
-    returns, traded, others_from, others, share = facts
+    returns, traded, leaving, share = facts
     active, offsets, groups, makes, _, _, weights, _ = families[0]
     today, then, sums = new_lists(families), new_lists(families), np.empty((widest, 4))
     for t in range(max(start, 1), stop):
@@ -136,24 +136,7 @@ def _product_block(
             against[w] = reference[u]
             for q in range(asked):
                 own[q] = is_member(filing[asset[q]], offsets, groups, makes, group[q], weight_of[asset[q]], return_of[asset[q]])
-            basket_returns(
-                filing,
-                offsets,
-                groups,
-                makes,
-                weight_of,
-                return_of,
-                others_from,
-                others,
-                rule,
-                sums,
-                asset,
-                group,
-                own,
-                asked,
-                series[w],
-                left,
-            )
+            basket_returns(families[0], row, u, returns, leaving, rule, sums, asset, group, own, asked, series[w], left)
             for q in range(asked):
                 counts[w, q] = traded[t, asset[q]] and np.isfinite(series[w, q]) and np.isfinite(reference[u])
         _weigh(asset, entry, asked, share, minimum, min_covered, against, series, counts, out[t])
