@@ -225,7 +225,6 @@ def test_a_market_without_filings_assets_or_float_caps() -> None:
     assert any(row["composite"] is not None for row in rows.values())
 
 
-@pytest.mark.xfail(reason="stats.rolling.exact_spread asks low == high: rounding in the mean of equal returns counts as variation")
 @pytest.mark.parametrize("ret", [0.001, 0.0013, -0.007, 2.0**-9])
 def test_peers_that_never_vary_leave_no_residual_volatility(ret: float) -> None:
     """Without variation in implied the regression has no slope: null, not a figure made of the last bits of a mean."""

@@ -20,6 +20,7 @@ _MOMENTS: Final = 7  # n, sum of x - y, x, y, xx, xy, yy
 _DEGENERATE: Final = 1e-6  # share of a sum of squares below which its centred form is recomputed from the data
 _RECOMPUTE: Final = -1.0
 _TINY: Final = 1e-300
+_ROUNDING: Final = 1e-12  # relative spread of x that weighted means of one and the same number can have
 
 
 def check_window(window: int, minimum: int) -> None:
@@ -133,7 +134,7 @@ def exact_spread(x: FloatArray, y: FloatArray, valid: BoolArray, t: int, i: int,
             gap += (a - b) ** 2
     if not ols:
         return float(np.sqrt(gap / (n - 1)))
-    if low == high:
+    if high - low <= _ROUNDING * max(abs(low), abs(high)):
         return np.nan
     slope, rss = xy / xx, 0.0
     for u in range(max(0, t - window + 1), t + 1):
