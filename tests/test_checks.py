@@ -256,3 +256,27 @@ def test_two_million_rows_cost_no_more_than_a_copy_of_them() -> None:
     assert sound["bars"].equals(frame)
     shuffled = frame.sample(fraction=1, shuffle=True, seed=1)
     assert check_tables({"bars": shuffled}, calendar="bars")[0]["bars"].equals(frame)
+
+
+def test_a_filing_with_two_publish_dates_is_set_aside_whole() -> None:
+    later = put(segments(), 3, publish_date=segments()["publish_date"][3].replace(day=1, month=12))
+    sound, _, report = check_tables({**market(), "segments": later}, calendar="bars")
+    assert ("set_aside", "segments", "publish_dates_differ", 2) in found(report)
+    assert ("set_aside", "filings", "publish_dates_differ", 1) in found(report)
+    assert (sound["segments"].height, sound["filings"].height) == (10, 5)
+    filed = put(filings(), 0, publish_date=filings()["publish_date"][0].replace(day=1, month=12))
+    sound, _, report = check_tables({**market(), "filings": filed}, calendar="bars")
+    assert "publish_dates_differ" in {rule for _, _, rule, _ in found(report)}
+    assert (sound["segments"].height, sound["filings"].height) == (10, 5)
+
+
+def test_bars_before_the_listing_are_set_aside() -> None:
+    first = bars().filter(pl.col("asset") == STOCKS[0])["date"].sort()
+    listed = pl.DataFrame(
+        {"asset": list(STOCKS), "list_date": [first[1], *[None] * (len(STOCKS) - 1)]}, schema_overrides={"list_date": pl.Date}
+    )
+    sound, aside, report = check_tables({"bars": bars(), "assets": listed}, calendar="bars")
+    assert found(report) == [("set_aside", "bars", "traded_before_listing", 1)]
+    assert aside["bars"].select("date", "asset").rows() == [(first[0], STOCKS[0])]
+    assert sound["bars"].height == bars().height - 1
+    assert "leave it missing" in str(report)

@@ -82,6 +82,19 @@ def check_bars(tables: Tables, calendar: Calendar) -> None:
         idle = pl.DataFrame({"date": known.filter(~known.is_in(traded.implode()))})
         remedy = "sessions of the exchange on which no stock has a row count as a market-wide suspension: add the rows if there are any"
         tables.note("bars", "sessions_without_bars", empty, remedy, idle)
+    _check_listing(tables)
+
+
+def _check_listing(tables: Tables) -> None:
+    """A stock does not trade before its listing: one of the two dates is wrong, and age and issuer would be known too late."""
+    if "assets" not in tables.frames or "list_date" not in tables.frames["assets"].columns:
+        return
+    listed = tables.frames["assets"].select("asset", "list_date").filter(pl.col("list_date").is_not_null())
+    first = tables.frames["bars"].group_by("asset").agg(pl.col("date").min())
+    early = first.join(listed, on="asset").filter(pl.col("date") < pl.col("list_date"))
+    if early.height:
+        dated = tables.frames["bars"].join(early.select("asset", "list_date"), on="asset", how="left", maintain_order="left")
+        tables.set_aside("bars", {"traded_before_listing": (dated["date"] < dated["list_date"]).fill_null(False)})
 
 
 def check_taxonomy(tables: Tables) -> None:
@@ -142,7 +155,15 @@ def check_filings(tables: Tables, today: date | None) -> None:
         )
         early = started.select(bad=(mapped & (pl.col("_start") > pl.col("publish_date"))).fill_null(False))["bad"]
         _set_filings_aside(tables, "segments", "product_not_yet_in_taxonomy", early)
+    _check_publish_dates(tables)
     _check_amounts(tables, tree)
+
+
+def _check_publish_dates(tables: Tables) -> None:
+    """All rows of one version of a report became public on one day: half of a filing must not be known before the rest."""
+    rows = pl.concat([tables.frames[name].select(*FILING, "publish_date") for name in _FILED if name in tables.frames])
+    several = rows.group_by(FILING).agg(pl.col("publish_date").n_unique()).filter(pl.col("publish_date") > 1)
+    set_rest_of_filings_aside(tables, several, "publish_dates_differ")
 
 
 def _check_amounts(tables: Tables, tree: pl.DataFrame) -> None:

@@ -38,6 +38,8 @@ _REMEDIES: Final[dict[str, str]] = {
     "no_revenue": "the filing has no positive revenue, so it has no shares: correct it or leave it out",
     "published_in_the_future": "correct publish_date: it lies after today",
     "not_a_session": "the exchange was closed: correct the date or use calendar='bars'",
+    "traded_before_listing": "correct list_date in assets, or leave it missing: the first bar then counts",
+    "publish_dates_differ": "give every row of a report, in segments and filings, one publish_date, or a revision of its own",
     "duplicate_row": "the row repeats another one exactly: keep one",
     "other_row_of_the_filing": "mend the other row of the filing: its shares are wrong without it",
 }

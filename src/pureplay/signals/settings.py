@@ -1,6 +1,6 @@
 """Settings of product momentum, checked when they are made."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from pureplay.errors import SettingError
@@ -77,8 +77,16 @@ class SignalSettings:
         _require(named, "products", "'segments' or 'industries:SCHEME'", self.products)
         numbered = isinstance(self.level, int) and self.level >= 1
         _require(self.level == "leaf" or numbered, "level", "'leaf' or a whole number of at least 1", self.level)
-        _require(self.products == "segments" or not self.fallback, "fallback", "empty where products are industries", self.fallback)
+        if self.products != "segments":
+            self._require_defaults("level", "fallback", "fallback_scheme", "half_year", "buffer_days", "stale_months")
         check_window(self.window_sessions, self.min_valid_sessions)
+
+    def _require_defaults(self, *names: str) -> None:
+        """An industry label has no level, filing or fallback: a setting for them would change nothing."""
+        for each in fields(self):
+            if each.name in names:
+                rule = f"left at {each.default!r} where products are industries"
+                _require(getattr(self, each.name) == each.default, each.name, rule, getattr(self, each.name))
 
     def to_dict(self) -> dict[str, Any]:
         """Settings by name, for a manifest."""
