@@ -17,6 +17,10 @@ def test_quantile_means_by_hand() -> None:
     assert made["quantile"].to_list() == [1, 2, 3]
     np.testing.assert_allclose(made["forward_return"], [(0.1 + 0.1) / 2, (0.25 + 0.2) / 2, (0.45 + 0.5) / 2])
     np.testing.assert_allclose(made["names"], [1.5, 2.0, 2.0])
+    first, second = (0.1 + 0.2 + 0.3 + 0.4 + 0.5) / 5, (0.1 + 0.1 + 0.2 + 0.2 + 0.6 + 0.4) / 6
+    np.testing.assert_allclose(
+        made["excess_return"], [(low - first + high - second) / 2 for low, high in ((0.1, 0.1), (0.25, 0.2), (0.45, 0.5))]
+    )
 
 
 def test_quantiles_are_cut_before_forward_returns_are_joined() -> None:
@@ -35,7 +39,7 @@ def test_the_error_is_that_of_the_mean_over_dates() -> None:
     score, forward = rng.normal(size=(2, 60, 40))
     made = quantile_curve(score, forward, quantiles=2)
     low = np.array([row[np.argsort(scores)[:20]].mean() for row, scores in zip(forward, score, strict=True)])
-    assert made["se"][0] == pytest.approx(ewc_test(low).se)
+    assert made["se"][0] == pytest.approx(ewc_test(low - forward.mean(axis=1)).se)
     assert made["forward_return"][0] == pytest.approx(low.mean())
 
 

@@ -150,6 +150,7 @@ def study(name: str = "planted", *, icir: float = 0.352, length: int = 1100, syn
             {
                 "quantile": list(range(1, 11)),
                 "forward_return": [0.008 + icir * 0.004 * (q - 5) for q in range(1, 11)],
+                "excess_return": [icir * 0.004 * (q - 5.5) for q in range(1, 11)],
                 "se": [0.0016] * 10,
                 "names": [90.0] * 10,
             }

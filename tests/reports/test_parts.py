@@ -159,7 +159,7 @@ def test_strips_hold_every_offset_and_every_shuffle() -> None:
 
 def test_figures_pass_over_missing_values() -> None:
     lost = study(
-        quantiles=study().quantiles.with_columns(pl.lit(None, dtype=pl.Float64).alias("forward_return")),
+        quantiles=study().quantiles.with_columns(pl.lit(None, dtype=pl.Float64).alias("excess_return")),
         autocorrelation=study().autocorrelation.with_columns(pl.lit(None, dtype=pl.Float64).alias("rank_correlation")),
         verdict=verdict(shuffled_t=(0.1, NAN)),
     )

@@ -59,7 +59,7 @@ def test_contributions_and_gaps_sum_to_the_stored_score(settings: SignalSettings
 def test_explaining_needs_a_known_stock_on_a_trading_day_with_a_filing() -> None:
     scores = product_momentum(data())
     row = scores.filter(pl.col("implied").is_not_null()).row(-1, named=True)
-    with pytest.raises(SettingError, match="999999.SH.*has no bars up to"):
+    with pytest.raises(SettingError, match=r"999999\.SH.*has no bars up to"):
         explain(data(), "999999.SH", row["date"])
     with pytest.raises(SettingError, match="2025-10-01 is not a session"):
         explain(data(), row["asset"], date(2025, 10, 1))

@@ -14,22 +14,28 @@ __all__ = ["factor_correlations", "quantile_curve", "score_autocorrelation"]
 
 
 def quantile_curve(score: FloatArray, forward: FloatArray, *, quantiles: int = 10) -> pl.DataFrame:
-    """Mean forward return by score quantile, equal weight, averaged over dates: quantile (1 = lowest), forward_return, se, names.
+    """Mean forward return by score quantile, equal weight, averaged over dates.
 
-    Quantiles are cut over all scored names before forward returns are joined, so a name without a future stays in its quantile's
-    count. se is the EWC standard error over dates. What cannot be computed is null.
+    Columns: quantile (1 = lowest), forward_return, excess_return (over the mean of all scored names of the date), se (EWC standard
+    error of excess_return over dates: the market's own moves are not in it), names (mean a date). Quantiles are cut over all scored
+    names before forward returns are joined, so a name without a future stays in its quantile's count. What cannot be computed is
+    null.
     """
     if quantiles < 2:
         raise SettingError(f"quantiles must be at least 2, not {quantiles}")
     means, names = np.full((quantiles, score.shape[0]), np.nan), np.zeros((quantiles, score.shape[0]))
-    over_blocks(lambda a, b: _quantile_block(score, forward, quantiles, workspace(score.shape[1]), means, names, a, b), score.shape[0])
-    tests = [ewc_test(row) for row in means]
+    every = np.full(score.shape[0], np.nan)
+    over_blocks(
+        lambda a, b: _quantile_block(score, forward, quantiles, workspace(score.shape[1]), means, names, every, a, b), score.shape[0]
+    )
+    excess = [ewc_test(row) for row in means - every]
     some = names.sum(axis=0) > 0
     return pl.DataFrame(
         {
             "quantile": np.arange(1, quantiles + 1),
-            "forward_return": pl.Series([each.mean for each in tests]).fill_nan(None),
-            "se": pl.Series([each.se for each in tests]).fill_nan(None),
+            "forward_return": pl.Series([ewc_test(row).mean for row in means]).fill_nan(None),
+            "excess_return": pl.Series([each.mean for each in excess]).fill_nan(None),
+            "se": pl.Series([each.se for each in excess]).fill_nan(None),
             "names": names[:, some].mean(axis=1) if some.any() else np.zeros(quantiles),
         }
     )
@@ -37,13 +43,22 @@ def quantile_curve(score: FloatArray, forward: FloatArray, *, quantiles: int = 1
 
 @kernel
 def _quantile_block(
-    score: FloatArray, forward: FloatArray, quantiles: int, scratch: Workspace, means: FloatArray, names: FloatArray, start: int, stop: int
+    score: FloatArray,
+    forward: FloatArray,
+    quantiles: int,
+    scratch: Workspace,
+    means: FloatArray,
+    names: FloatArray,
+    every: FloatArray,
+    start: int,
+    stop: int,
 ) -> None:
     order = np.empty(score.shape[1], np.int32)
     for t in range(start, stop):
         n = sort_finite(score[t], order, scratch)
         if n < quantiles:
             continue
+        whole, known = 0.0, 0
         for q in range(quantiles):
             total, count = 0.0, 0
             for k in range(q * n // quantiles, (q + 1) * n // quantiles):
@@ -51,8 +66,12 @@ def _quantile_block(
                     total += forward[t, order[k]]
                     count += 1
             names[q, t] = (q + 1) * n // quantiles - q * n // quantiles
+            whole += total
+            known += count
             if count > 0:
                 means[q, t] = total / count
+        if known > 0:
+            every[t] = whole / known
 
 
 def score_autocorrelation(score: FloatArray, *, lags: tuple[int, ...] = (1, 5, 20, 60)) -> pl.DataFrame:

@@ -201,14 +201,14 @@ def horizons(studies: Studies) -> go.Figure | None:
 
 
 def quantile_curve(studies: Studies) -> go.Figure | None:
-    """Mean forward return by score quantile in percent, with 95 % intervals from EWC standard errors."""
-    figure = new_figure("score quantile (1 = lowest)", "mean forward return, %", height=320)
+    """Mean excess forward return by score quantile in percent, with 95 % intervals from EWC standard errors."""
+    figure = new_figure("score quantile (1 = lowest)", "mean excess return, %", height=320)
     for index, study, _ in _judged(studies):
         if study.quantiles.height == 0:
             continue
         figure.add_scatter(
             x=[each + 0.08 * index for each in study.quantiles["quantile"].to_list()],
-            y=scaled(study.quantiles["forward_return"], 100),
+            y=scaled(study.quantiles["excess_return"], 100),
             error_y={"type": "data", "array": scaled(study.quantiles["se"], 100 * CRITICAL_T), "thickness": 1.2, "width": 3},
             customdata=study.quantiles["quantile"].to_list(),
             name=label(study.name),

@@ -48,8 +48,8 @@ def _drafts(studies: Sequence[MomentumStudy]) -> Iterator[tuple[str, tuple[str, 
     yield "years", ("half", "Orthogonal ICIR by calendar year", note), figures.calendar_years(studies)
     note = f"Open: as measured. Filled: divided by √(horizon / {grid}) beyond {grid} sessions, where windows overlap."
     yield "horizons", ("half", "Orthogonal ICIR by forecast horizon", note), figures.horizons(studies)
-    note = f"{ahead} sessions ahead, equal weight, raw score. Bars: 95 % intervals."
-    yield "quantiles", ("half", "Mean forward return by score quantile", note), figures.quantile_curve(studies)
+    note = f"{ahead} sessions ahead, over the mean of all scored names; equal weight, raw score. Bars: 95 % intervals."
+    yield "quantiles", ("half", "Excess return by score quantile", note), figures.quantile_curve(studies)
     note = "Mean over dates of the cross-sectional rank correlation."
     yield "factors", ("tall", "Correlation of the score with each base factor", note), figures.factor_correlation(studies)
     note = "Mean rank correlation of the score with itself some sessions before."

@@ -19,7 +19,7 @@ class MomentumStudy:
     verdict: None where the scores cannot be evaluated; not_evaluable then says why.
     components: raw rank IC of composite, biz_mom, implied and minus biz_resvol, by name.
     horizons: the composite orthogonal to the base at each horizon. universes: likewise within each index.
-    quantiles: quantile (1 = lowest score), forward_return (mean over dates, decimal), se (of the mean, EWC), names (mean a date).
+    quantiles: as `evaluate.diagnostics.quantile_curve` makes them.
     coverage: date, traded, universe (seasoned and trading), filed (with a usable filing), covered (with an implied return), scored.
     autocorrelation: lag_sessions, rank_correlation (mean over dates).
     factor_correlation: factor, rank_correlation (mean over dates) of the composite with each base factor.
