@@ -127,8 +127,6 @@ def test_import_makes_a_dataset_and_keeps_what_it_refused(tmp_path: Path) -> Non
     (source / "bars.csv").write_text(
         "day,code,pct,cap\n2024-01-02,600519,1.5,10\n2024-01-03,600519,abc,10\n2024-01-03,SZ000001,-2,20\n", encoding="utf-8"
     )
-        encoding="utf-8",
-    )
     out = tmp_path / "data"
     result = runner.invoke(
         cli.app, ["import", "--map", str(tmp_path / "map.toml"), "--source", str(source), "--out", str(out)], catch_exceptions=False
