@@ -124,8 +124,9 @@ def test_import_makes_a_dataset_and_keeps_what_it_refused(tmp_path: Path) -> Non
     )
     (tmp_path / "map.toml").write_text(
         '[dataset]\nname = "mine"\ncalendar = "XSHG"\n[[table]]\ntable = "bars"\nfiles = ["bars.csv"]\n[table.columns]\ndate = "day"\n'
-    (source / "bars.csv").write_text(
-        "day,code,pct,cap\n2024-01-02,600519,1.5,10\n2024-01-03,600519,abc,10\n2024-01-03,SZ000001,-2,20\n", encoding="utf-8"
+        'asset = {from = "code", code = "cn"}\nret = {from = "pct", unit = "percent"}\n'
+        'total_cap = {from = "cap", unit = "hundred_million"}\n',
+        encoding="utf-8",
     )
     out = tmp_path / "data"
     result = runner.invoke(

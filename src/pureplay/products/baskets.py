@@ -19,16 +19,17 @@ from pureplay.stats.jit import kernel
 
 __all__ = [
     "WEIGHTINGS",
+    "Facts",
     "Family",
     "Issuers",
     "Weighting",
-    "basket_returns",
+    "answer_entries",
     "basket_weights",
     "family",
     "is_member",
     "issuers",
-    "list_entries",
     "members_of",
+    "stand_in",
     "sum_baskets",
 ]
 
@@ -36,9 +37,12 @@ Weighting = Literal["cap", "float_cap", "equal", "sqrt_cap"]
 WEIGHTINGS: Final[tuple[Weighting, ...]] = ("cap", "float_cap", "equal", "sqrt_cap")
 
 Int64Array = npt.NDArray[np.int64]
-Family = tuple[IndexArray, Int64Array, IndexArray, BoolArray, Int64Array, Int64Array, FloatArray, BoolArray]
-"""active filing by cell, entry offsets, group of each entry, whether the entry makes a member, first and last session of each
-group, weights by cell, sessions on which any of this differs from the session before."""
+Family = tuple[IndexArray, Int64Array, IndexArray, BoolArray, Int64Array, Int64Array, FloatArray]
+"""Active filing by cell, entry offsets, group of each entry, whether the entry makes a member, first and last session of each
+group, weights by cell."""
+
+Facts = tuple[FloatArray, BoolArray, tuple[Int64Array, IndexArray], FloatArray]
+"""Returns and trading by cell, other listings (offsets and assets), share of each entry of the focal mix."""
 
 _REMAINDER: Final = 1e-3  # below this share of the sum, the difference has lost too many digits
 
@@ -83,99 +87,123 @@ def basket_weights(market: Market, weighting: Weighting) -> FloatArray:
 
 def family(mix: Mix, members: BoolArray, weights: FloatArray) -> Family:
     """Baskets of a mix: `members` says which entries make their stock a member of the entry's group."""
-    changes = np.ones(mix.active.shape[0], dtype=bool)
-    for t in range(1, changes.size):
-        changes[t] = not np.array_equal(mix.active[t], mix.active[t - 1])
-    for edge in (mix.first, mix.last + 1):
-        changes[edge[(edge >= 0) & (edge < changes.size)]] = True
-    return mix.active, mix.offsets, mix.group, members, mix.first, mix.last, weights, changes
+    return mix.active, mix.offsets, mix.group, members, mix.first, mix.last, weights
 
 
 @kernel
-def list_entries(baskets: Family, row: int, only_members: bool, asset: IndexArray, group: IndexArray, entry: Int64Array) -> int:
-    """List the entries of session `row`'s mix whose group is in force, by asset; returns their number."""
-    active, offsets, groups, makes, first, last, _, _ = baskets
-    filing, n = active[row], 0
-    for i in range(filing.size):
-        f = filing[i]
-        if f < 0:
+def sum_baskets(baskets: Family, row: int, t: int, returns: FloatArray, sums: FloatArray) -> None:
+    """Weighted return, weight, weighted absolute return and number of members of every basket on session t, mix of session `row`."""
+    active, offsets, groups, makes, first, last, weights = baskets
+    filing, weight_of, return_of = active[row], weights[t - 1], returns[t]
+    dated = ((first > row) | (last < row)).any()
+    sums[:] = 0.0
+    for j in range(filing.size):
+        f, weight = filing[j], weight_of[j]
+        product = weight * return_of[j]
+        if f < 0 or not (weight > 0.0 and product - product == 0.0):  # both finite
             continue
         for k in range(offsets[f], offsets[f + 1]):
             g = groups[k]
-            if (makes[k] or not only_members) and first[g] <= row <= last[g]:
-                asset[n], group[n], entry[n] = i, g, k
-                n += 1
-    return n
+            if makes[k] and not (dated and not first[g] <= row <= last[g]):
+                sums[g, 0] += product
+                sums[g, 1] += weight
+                sums[g, 2] += abs(product)
+                sums[g, 3] += 1.0
 
 
 @kernel
-def sum_baskets(asset: IndexArray, group: IndexArray, n: int, weight_of: FloatArray, return_of: FloatArray, sums: FloatArray) -> None:
-    """Weighted return, weight, weighted absolute return and number of the members of every group, over the listed entries."""
-    sums[:] = 0.0
-    for m in range(n):
-        weight, g = weight_of[asset[m]], group[m]
-        product = weight * return_of[asset[m]]
-        if weight > 0.0 and product - product == 0.0:  # both finite
-            sums[g, 0] += product
-            sums[g, 1] += weight
-            sums[g, 2] += abs(product)
-            sums[g, 3] += 1.0
-
-
-@kernel
-def basket_returns(
-    baskets: Family,
+def answer_entries(
+    mix: Family,
     row: int,
+    baskets: Family,
+    basket_row: int,
+    again: bool,
+    stands_for: IndexArray,
     t: int,
-    returns: FloatArray,
-    leaving: tuple[Int64Array, IndexArray],
+    trades: BoolArray,
+    facts: Facts,
     rule: tuple[int, bool, bool],
     sums: FloatArray,
-    asset: IndexArray,
-    group: IndexArray,
-    own: BoolArray,
-    asked: int,
     answer: FloatArray,
-    left: IndexArray,
+    total: tuple[FloatArray, FloatArray, IndexArray],
 ) -> None:
-    """Return of basket group[q] without focal asset[q] and its issuer's other listings, for the first `asked` questions.
+    """Basket return, without the focal and its issuer's other listings, for every entry of every asking stock's filing.
 
-    A group of -1 is no question. The mix is that of session `row`, returns and weights are those of session t. leaving: other
-    listings of each issuer. own: whether the focal's filing makes it a member of the group. sums: as `sum_baskets` leaves them. rule:
-    minimum number of peers, whether it is counted after removal, whether the focal is left out. answer: NaN where there are too few
-    peers. left: peers after removal.
+    mix, row, trades: whose entries ask. baskets, basket_row: who answers session t. again: the baskets are a fallback; only entries
+    without an answer ask, in the group that `stands_for` theirs. sums: as `sum_baskets` leaves them for the baskets. rule: minimum
+    number of peers, whether it is counted after removal, whether the focal is left out. answer: by entry, NaN where there are too few
+    peers. total: by asset, share × return, share and peers are added up.
     """
-    active, offsets, groups, makes, _, _, weights, _ = baskets
-    filing, weight_of, return_of, (others_from, others) = active[row], weights[t - 1], returns[t], leaving
+    returns, _, (others_from, others), share = facts
+    asking, spans, asked, _, first, last, _ = mix
+    active, offsets, groups, makes, _, _, weights = baskets
+    filing, weight_of, return_of = active[basket_row], weights[t - 1], returns[t]
     minimum, after_removal, leave_out = rule
-    for q in range(asked):
-        i, g = asset[q], group[q]
-        answer[q], left[q] = np.nan, 0
-        if g < 0:
+    dated = ((first > row) | (last < row)).any()
+    for i in range(filing.size):
+        if asking[row, i] < 0 or not trades[i]:
             continue
-        value, weight, size, before = sums[g, 0], sums[g, 1], sums[g, 2], sums[g, 3]
-        count = before
-        if leave_out and count > 0:
-            product = weight_of[i] * return_of[i]
-            if own[q] and weight_of[i] > 0.0 and product - product == 0.0:
-                value -= product
-                weight -= weight_of[i]
-                size -= abs(product)
-                count -= 1.0
-            for o in range(others_from[i], others_from[i + 1]):
-                j = others[o]
-                if is_member(filing[j], offsets, groups, makes, g, weight_of[j], return_of[j]):
-                    value -= weight_of[j] * return_of[j]
-                    weight -= weight_of[j]
-                    size -= abs(weight_of[j] * return_of[j])
-                    count -= 1.0
-        left[q] = np.int32(count)
-        if count < 1 or (count if after_removal else before) < minimum:
-            continue
-        if count < before and (weight < _REMAINDER * sums[g, 1] or size < _REMAINDER * sums[g, 2]):
-            answer[q] = _sum_again(filing, offsets, groups, makes, i, g, weight_of, return_of, others_from, others)
-        else:
-            answer[q] = value / weight
+        own = weight_of[i] * return_of[i]
+        leaves = leave_out and weight_of[i] > 0.0 and own - own == 0.0
+        alone = not again and row == basket_row and not (leave_out and others_from[i + 1] > others_from[i])
+        for k in range(spans[asking[row, i]], spans[asking[row, i] + 1]):
+            g = asked[k]
+            if again:
+                if np.isfinite(answer[k]):
+                    continue
+                g = stand_in(stands_for, g, filing[i], offsets, groups)
+            answer[k] = np.nan
+            if g < 0 or (dated and not first[asked[k]] <= row <= last[asked[k]]):
+                continue
+            value, weight, size, left = sums[g, 0], sums[g, 1], sums[g, 2], sums[g, 3]
+            if not alone:
+                value, weight, size, left = _after_removal(
+                    filing, offsets, groups, makes, i, g, weight_of, return_of, others_from, others, leave_out, sums[g]
+                )
+            elif leaves and makes[k]:
+                value, weight, size, left = value - own, weight - weight_of[i], size - abs(own), left - 1.0
+            if left < 1.0 or (left if after_removal else sums[g, 3]) < minimum:
+                continue
+            if left < sums[g, 3] and (weight < _REMAINDER * sums[g, 1] or size < _REMAINDER * sums[g, 2]):
+                value, weight = _sum_again(filing, offsets, groups, makes, i, g, weight_of, return_of, others_from, others)
+            answer[k] = value / weight
+            total[0][i] += share[k] * answer[k]
+            total[1][i] += share[k]
+            total[2][i] += np.int32(left)
+
+
+@kernel
+def _after_removal(
+    filing: IndexArray,
+    offsets: Int64Array,
+    groups: IndexArray,
+    makes: BoolArray,
+    i: int,
+    g: int,
+    weight_of: FloatArray,
+    return_of: FloatArray,
+    others_from: Int64Array,
+    others: IndexArray,
+    leave_out: bool,
+    before: FloatArray,
+) -> tuple[float, float, float, float]:
+    """The four sums of basket g after asset i and its issuer's other listings have left, as far as they are members."""
+    value, weight, size, left = before[0], before[1], before[2], before[3]
+    if leave_out:
+        for o in range(others_from[i] - 1, others_from[i + 1]):
+            j = i if o < others_from[i] else others[o]
+            if is_member(filing[j], offsets, groups, makes, g, weight_of[j], return_of[j]):
+                product = weight_of[j] * return_of[j]
+                value, weight, size, left = value - product, weight - weight_of[j], size - abs(product), left - 1.0
+    return value, weight, size, left
+
+
+@kernel
+def stand_in(stands_for: IndexArray, group: int, filing: int, offsets: Int64Array, labels: IndexArray) -> int:
+    """Group of a fallback family that answers for a group of the mix: by map, or the focal's own label; -1 where there is none."""
+    if stands_for.size:
+        return int(stands_for[group])
+    return int(labels[offsets[filing]]) if filing >= 0 and offsets[filing] < offsets[filing + 1] else -1
 
 
 @kernel
@@ -190,7 +218,8 @@ def _sum_again(
     return_of: FloatArray,
     others_from: Int64Array,
     others: IndexArray,
-) -> float:
+) -> tuple[float, float]:
+    """Weighted return and weight of basket g without asset i and its issuer's other listings, summed afresh."""
     value, weight = 0.0, 0.0
     for j in range(filing.size):
         if not is_member(filing[j], offsets, groups, makes, g, weight_of[j], return_of[j]):
@@ -201,7 +230,7 @@ def _sum_again(
         if not leaves:
             value += weight_of[j] * return_of[j]
             weight += weight_of[j]
-    return value / weight
+    return value, weight
 
 
 @kernel
@@ -217,7 +246,7 @@ def is_member(filing: int, offsets: Int64Array, group: IndexArray, makes: BoolAr
 
 def members_of(baskets: Family, row: int, t: int, returns: FloatArray, group: int) -> Int64Array:
     """Assets in the basket of `group` on session t with the mix of session `row`, before anything is removed."""
-    active, offsets, groups, makes, first, last, weights, _ = baskets
+    active, offsets, groups, makes, first, last, weights = baskets
     if not first[group] <= row <= last[group]:
         return np.zeros(0, dtype=np.int64)
     found = [is_member(active[row, j], offsets, groups, makes, group, weights[t - 1, j], returns[t, j]) for j in range(returns.shape[1])]

@@ -10,8 +10,8 @@ import polars as pl
 from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.market import Market, load_market
-from pureplay.products.baskets import members_of
-from pureplay.signals.implied import Peers, stand_in
+from pureplay.products.baskets import members_of, stand_in
+from pureplay.signals.implied import Peers
 from pureplay.signals.momentum import SignalBlocks, product_peers, score_blocks
 from pureplay.signals.settings import SignalSettings
 

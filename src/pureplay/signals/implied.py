@@ -8,31 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pureplay.market import Market
-from pureplay.panel import BoolArray, FloatArray, IndexArray
+from pureplay.panel import FloatArray, IndexArray
 from pureplay.parallel import over_blocks
-from pureplay.products.baskets import Family, Int64Array, Issuers, basket_returns, is_member, list_entries, sum_baskets
+from pureplay.products.baskets import Facts, Family, Issuers, answer_entries, sum_baskets
 from pureplay.products.mix import Mix
 from pureplay.stats.jit import kernel
 
-__all__ = [
-    "BasketRules",
-    "Facts",
-    "Implied",
-    "Lists",
-    "Peers",
-    "facts_of",
-    "implied_of_date",
-    "implied_returns",
-    "list_session",
-    "new_lists",
-    "stand_in",
-]
-
-Facts = tuple[FloatArray, BoolArray, tuple[Int64Array, IndexArray], FloatArray]
-"""Returns and trading by cell, other listings (offsets and assets), share of each entry of the mix."""
-
-Lists = tuple[IndexArray, IndexArray, Int64Array, Int64Array, BoolArray, BoolArray, IndexArray, IndexArray, FloatArray]
-"""Asset, group and entry of the members of each family and, last, of the questions; their numbers; scratch for answers."""
+__all__ = ["BasketRules", "Implied", "Peers", "divide", "facts_of", "implied_of_date", "implied_returns"]
 
 COVERED_TOLERANCE = 1e-12  # shares that add up to the threshold must not fail it by rounding
 
@@ -113,50 +95,6 @@ def implied_returns(market: Market, peers: Peers) -> Implied:
 
 
 @kernel
-def new_lists(families: tuple[Family, ...]) -> Lists:
-    """Buffers large enough for the entries of any session in every family."""
-    most = 1
-    for f in range(len(families)):
-        offsets, longest = families[f][1], 0
-        for k in range(offsets.size - 1):
-            longest = max(longest, offsets[k + 1] - offsets[k])
-        most = max(most, longest * families[f][0].shape[1])
-    count = len(families) + 1
-    return (
-        np.empty((count, most), np.int32),
-        np.empty((count, most), np.int32),
-        np.empty((count, most), np.int64),
-        np.zeros(count, np.int64),
-        np.empty(most, np.bool_),
-        np.empty(most, np.bool_),
-        np.empty(most, np.int32),
-        np.empty(most, np.int32),
-        np.empty(most),
-    )
-
-
-@kernel
-def list_session(families: tuple[Family, ...], row: int, before: int, lists: Lists) -> None:
-    """List the members of every family's baskets and, last, the questions: every (stock, product) of session `row`'s mix.
-
-    before: the session whose lists the buffers hold, -1 for none; lists that have not changed since are kept.
-    """
-    asset, group, entry, counts, _, _, _, _, _ = lists
-    for f in range(len(families)):
-        if _same(families[f][7], before, row):
-            continue
-        counts[f] = list_entries(families[f], row, True, asset[f], group[f], entry[f])
-        if f == 0:
-            last = len(families)
-            counts[last] = list_entries(families[0], row, False, asset[last], group[last], entry[last])
-
-
-@kernel
-def _same(changes: BoolArray, before: int, row: int) -> bool:
-    return 0 <= before <= row and not changes[before + 1 : row + 1].any()
-
-
-@kernel
 def implied_of_date(
     families: tuple[Family, ...],
     maps: tuple[IndexArray, ...],
@@ -164,7 +102,7 @@ def implied_of_date(
     t: int,
     facts: Facts,
     rule: tuple[int, bool, bool],
-    lists: Lists,
+    answer: FloatArray,
     sums: FloatArray,
     implied: FloatArray,
     covered: FloatArray,
@@ -173,52 +111,26 @@ def implied_of_date(
 ) -> None:
     """Sum of share × basket return, covered share and peers of session t with the mix of session `row`; not yet divided.
 
-    lists: as `list_session` leaves them for `row`. covered stays NaN for stocks without filing or trade.
+    answer, sums: scratch of one value an entry of the mix, and four a group. covered stays NaN for stocks without filing or trade.
     """
-    returns, traded, leaving, share = facts
-    asset, group, entry, counts, done, own, pending, left, answer = lists
-    covered[:] = np.nan
     implied[:] = 0.0
+    covered[:] = 0.0
     peers[:] = 0
-    by_source[:] = np.nan
-    mix_of, trades, return_of = families[0][0][row], traded[t], returns[t]
-    for i in range(mix_of.size):
-        if mix_of[i] >= 0 and trades[i]:
-            covered[i] = 0.0
+    for f in range(len(families)):
+        if f > 0:
+            by_source[f - 1] = -covered
+        sum_baskets(families[f], row, t, facts[0], sums)
+        answer_entries(
+            families[0], row, families[f], row, f > 0, maps[f], t, facts[1][t], facts, rule, sums, answer, (implied, covered, peers)
+        )
+        if f > 0:
+            by_source[f - 1] += covered
+    filing, trades = families[0][0][row], facts[1][t]
+    for i in range(filing.size):
+        if filing[i] < 0 or not trades[i]:
+            covered[i] = np.nan
             for f in range(by_source.shape[0]):
-                by_source[f, i] = 0.0
-    last = len(families)
-    asked_asset, asked_group, asked_entry, asked = asset[last], group[last], entry[last], counts[last]
-    for f in range(last):
-        active, offsets, groups, makes, _, _, weights, _ = families[f]
-        filing, weight_of = active[row], weights[t - 1]
-        for q in range(asked):
-            i = asked_asset[q]
-            if f == 0:
-                done[q] = not trades[i]
-                pending[q], own[q] = (-1 if done[q] else asked_group[q]), makes[asked_entry[q]]
-            else:
-                pending[q] = -1 if done[q] else stand_in(maps[f], asked_group[q], filing[i], offsets, groups)
-                own[q] = pending[q] >= 0 and is_member(filing[i], offsets, groups, makes, pending[q], weight_of[i], return_of[i])
-        sum_baskets(asset[f], group[f], counts[f], weight_of, return_of, sums)
-        basket_returns(families[f], row, t, returns, leaving, rule, sums, asked_asset, pending, own, asked, answer, left)
-        for q in range(asked):
-            if pending[q] >= 0 and np.isfinite(answer[q]):
-                done[q] = True
-                i, weight = asked_asset[q], share[asked_entry[q]]
-                implied[i] += weight * answer[q]
-                covered[i] += weight
-                peers[i] += left[q]
-                if f > 0:
-                    by_source[f - 1, i] += weight
-
-
-@kernel
-def stand_in(stands_for: IndexArray, group: int, filing: int, offsets: Int64Array, labels: IndexArray) -> int:
-    """Group of a fallback family that answers for a group of the mix: by map, or the focal's own label; -1 where there is none."""
-    if stands_for.size:
-        return int(stands_for[group])
-    return int(labels[offsets[filing]]) if filing >= 0 and offsets[filing] < offsets[filing + 1] else -1
+                by_source[f, i] = np.nan
 
 
 @kernel
@@ -236,10 +148,9 @@ def _implied_block(
     start: int,
     stop: int,
 ) -> None:
-    lists, sums = new_lists(families), np.empty((widest, 4))
+    answer, sums = np.empty(facts[3].size), np.empty((widest, 4))
     for t in range(max(start, 1), stop):
-        list_session(families, t, t - 1 if t > max(start, 1) else -1, lists)
-        implied_of_date(families, maps, t, t, facts, rule, lists, sums, implied[t], covered[t], peers[t], by_source[:, t])
+        implied_of_date(families, maps, t, t, facts, rule, answer, sums, implied[t], covered[t], peers[t], by_source[:, t])
         divide(implied[t], covered[t], min_covered)
 
 

@@ -5,8 +5,8 @@ import numpy as np
 from pureplay.market import Market
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
-from pureplay.products.baskets import Family, Int64Array, basket_returns, is_member, sum_baskets
-from pureplay.signals.implied import COVERED_TOLERANCE, Facts, Peers, divide, facts_of, implied_of_date, list_session, new_lists
+from pureplay.products.baskets import Facts, Family, Int64Array, answer_entries, sum_baskets
+from pureplay.signals.implied import COVERED_TOLERANCE, Peers, divide, facts_of, implied_of_date
 from pureplay.stats.jit import kernel
 from pureplay.stats.rolling import exact_spread
 
@@ -48,15 +48,14 @@ def _frozen_block(
     assets = returns.shape[1]
     implied, own, counts = np.empty((window, assets)), np.empty((window, assets)), np.empty((window, assets), np.bool_)
     covered, peers, by_source = np.empty(assets), np.empty(assets, np.int32), np.empty((len(families) - 1, assets))
-    lists, sums = new_lists(families), np.empty((widest, 4))
+    answer, sums = np.empty(facts[3].size), np.empty((widest, 4))
     for t in range(start, stop):
-        list_session(families, t, t - 1 if t > start else -1, lists)
         for w in range(window):
             u = t - window + 1 + w
             if u < 1:
                 counts[w] = False
                 continue
-            implied_of_date(families, maps, t, u, facts, rule, lists, sums, implied[w], covered, peers, by_source)
+            implied_of_date(families, maps, t, u, facts, rule, answer, sums, implied[w], covered, peers, by_source)
             divide(implied[w], covered, min_covered)
             own[w] = returns[u]
             for i in range(assets):
@@ -115,31 +114,40 @@ def _product_block(
     start: int,
     stop: int,
 ) -> None:
-    returns, traded, leaving, share = facts
-    active, offsets, groups, makes, _, _, weights, _ = families[0]
-    today, then, sums = new_lists(families), new_lists(families), np.empty((widest, 4))
+    returns, traded, _, share = facts
+    active, offsets = families[0][0], families[0][1]
+    answer, sums, nothing = np.empty(share.size), np.empty((widest, 4)), np.empty(0, np.int32)
+    total = (np.empty(returns.shape[1]), np.empty(returns.shape[1]), np.empty(returns.shape[1], np.int32))
     for t in range(max(start, 1), stop):
-        list_session(families, t, t - 1 if t > max(start, 1) else -1, today)
-        last, own, left = len(families), today[5], today[7]
-        asset, group, entry, asked = today[0][last], today[1][last], today[2][last], today[3][last]
+        asset, entry = _questions(active[t], traded[t], offsets)
+        asked = asset.size
         series, against, counts = np.empty((window, asked)), np.empty((window, asked)), np.zeros((window, asked), np.bool_)
-        held = -1
-        for w in range(window):
+        for w in range(max(0, window - t), window):
             u = t - window + 1 + w
-            if u < 1:
-                continue
             row = t if frozen else u
-            list_session(families, row, held, then)
-            held = row
-            filing, weight_of, return_of = active[row], weights[u - 1], returns[u]
-            sum_baskets(then[0][0], then[1][0], then[3][0], weight_of, return_of, sums)
+            sum_baskets(families[0], row, u, returns, sums)
+            answer_entries(families[0], t, families[0], row, False, nothing, u, traded[t], facts, rule, sums, answer, total)
             against[w] = reference[u]
             for q in range(asked):
-                own[q] = is_member(filing[asset[q]], offsets, groups, makes, group[q], weight_of[asset[q]], return_of[asset[q]])
-            basket_returns(families[0], row, u, returns, leaving, rule, sums, asset, group, own, asked, series[w], left)
-            for q in range(asked):
-                counts[w, q] = traded[t, asset[q]] and np.isfinite(series[w, q]) and np.isfinite(reference[u])
+                series[w, q] = answer[entry[q]]
+                counts[w, q] = np.isfinite(series[w, q]) and np.isfinite(reference[u])
         _weigh(asset, entry, asked, share, minimum, min_covered, against, series, counts, out[t])
+
+
+@kernel
+def _questions(filing: IndexArray, trades: BoolArray, offsets: Int64Array) -> tuple[IndexArray, Int64Array]:
+    """Asset and entry of every product of every trading stock."""
+    size = 0
+    for i in range(filing.size):
+        if filing[i] >= 0 and trades[i]:
+            size += offsets[filing[i] + 1] - offsets[filing[i]]
+    asset, entry, n = np.empty(size, np.int32), np.empty(size, np.int64), 0
+    for i in range(filing.size):
+        if filing[i] >= 0 and trades[i]:
+            for k in range(offsets[filing[i]], offsets[filing[i] + 1]):
+                asset[n], entry[n] = i, k
+                n += 1
+    return asset, entry
 
 
 @kernel
