@@ -209,3 +209,15 @@ def test_conforming_twice_changes_nothing(row: int, spaces: int) -> None:
 def test_named_levels_of_an_index_are_columns() -> None:
     assert to_polars(pandas_bars().set_index(["date", "asset"]), "bars").columns[-2:] == ["date", "asset"]
     assert "__index_level_0__" not in to_polars(pandas_bars().set_axis([f"row {i}" for i in range(18)]), "bars").columns
+
+
+def test_a_pandas_column_of_missing_dates_is_read_as_missing() -> None:
+    import pandas as pd
+
+    listed = pd.DataFrame({"asset": ["a", "b"], "delist_date": [float("nan"), float("nan")]})
+    made = conform("assets", listed).frame
+    assert made["delist_date"].dtype == pl.Date
+    assert made["delist_date"].null_count() == 2
+    numbers = pd.DataFrame({"asset": ["a", "b"], "delist_date": [20240102.0, float("nan")]})
+    with pytest.raises(TableError, match="delist_date"):
+        conform("assets", numbers)

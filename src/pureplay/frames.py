@@ -210,6 +210,8 @@ def _wrong_type(table: str, values: pl.Series, wanted: str) -> str:
 def _as_date(table: str, values: pl.Series, changes: list[str]) -> pl.Series:
     if values.dtype == pl.Date:
         return values
+    if values.dtype.is_float() and values.is_finite().sum() == 0 and not values.is_infinite().any():
+        return values.fill_nan(None).cast(pl.Int32).cast(pl.Date)  # pandas holds a column of missing dates as NaN
     if isinstance(values.dtype, pl.Datetime):
         if values.dtype.time_zone is not None:
             raise TableError(

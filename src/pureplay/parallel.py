@@ -1,7 +1,9 @@
-"""The one place that hands work to several cores: joblib, with BLAS held to one thread inside."""
+"""The one place that hands work to several cores, with BLAS held to one thread inside: threads for blocks, joblib for units."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Final, TypeVar
 
 from joblib import Parallel, delayed
@@ -26,12 +28,23 @@ def worker_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def over_blocks(work: Callable[[int, int], None], total: int) -> None:
-    """Call `work(start, stop)` over consecutive blocks of range(total) in threads; the kernels inside release the GIL."""
+def over_blocks(work: Callable[[int, int], None], total: int, *, uses_blas: bool = False) -> None:
+    """Call `work(start, stop)` over consecutive blocks of range(total) in threads; the kernels inside release the GIL.
+
+    uses_blas: hold BLAS to one thread meanwhile, with one worker too, so that the bits of a result do not depend on the number of
+    workers. Plain threads serve here: blocks take milliseconds, as long as joblib takes to look for results.
+    """
     workers = worker_count()
-    size = max(1, -(-total // (workers * _BLOCKS_PER_WORKER)))
+    size = max(1, -(-total // (max(workers, 2) * _BLOCKS_PER_WORKER)))
     blocks = [(start, min(start + size, total)) for start in range(0, total, size)]
-    over_units(lambda block: work(*block), blocks)
+    with threadpool_limits(1, user_api="blas") if uses_blas else nullcontext():
+        if workers == 1 or len(blocks) <= 1:
+            for block in blocks:
+                work(*block)
+            return
+        with ThreadPoolExecutor(workers) as threads:
+            for done in [threads.submit(work, *block) for block in blocks]:
+                done.result()
 
 
 def over_units(
@@ -41,10 +54,10 @@ def over_units(
 
     progress: called with (done, total) as results arrive in order.
     """
-    if len(units) <= 1 or worker_count() == 1:
-        stream: Iterable[T] = (work(unit) for unit in units)
-        return _collect(stream, len(units), progress)
     with threadpool_limits(1, user_api="blas"):
+        if len(units) <= 1 or worker_count() == 1:
+            stream: Iterable[T] = (work(unit) for unit in units)
+            return _collect(stream, len(units), progress)
         stream = Parallel(n_jobs=worker_count(), prefer="threads", return_as="generator")(delayed(work)(unit) for unit in units)
         return _collect(stream, len(units), progress)
 

@@ -80,3 +80,32 @@ def test_explaining_needs_a_known_stock_on_a_trading_day_with_a_filing() -> None
     with pytest.raises(InsufficientDataError, match="no usable filing"):
         explain(without, row["asset"], row["date"])
     assert math.isfinite(explain(data(), row["asset"], row["date"]).score["implied"])
+
+
+def test_a_frozen_score_is_explained_by_the_groups_in_force_on_its_own_day() -> None:
+    tables = dict(data().tables)
+    settings = SignalSettings(frozen=True)
+    scores = product_momentum(data(), **settings.to_dict()).drop_nulls("biz_mom")
+    day = scores["date"].unique().sort()[-3]
+    days = data().frame("bars")["date"].unique().sort()
+    ended = days[days.index_of(day) - 5]
+    segments = data().frame("segments")
+    roots = segments.select("product").unique().join(data().frame("taxonomy"), on="product")
+    parents = dict(data().frame("taxonomy").select("product", "parent").iter_rows())
+    second = sorted({_second_level(product, parents) for product in roots["product"]} - {None})[::2]
+    tree = data().frame("taxonomy").with_columns(
+        end_date=pl.when(pl.col("product").is_in(second)).then(pl.lit(ended)).otherwise(pl.col("end_date"))
+    )
+    dated = Dataset.from_frames({**tables, "taxonomy": tree}, calendar="XSHG")
+    rows = product_momentum(dated, **settings.to_dict()).filter((pl.col("date") == day) & pl.col("biz_mom").is_not_null())
+    assert rows.height > 5
+    for row in rows.head(12).iter_rows(named=True):
+        found = explain(dated, row["asset"], day, settings)
+        assert found.gaps.filter("counts")["gap"].sum() == pytest.approx(row["biz_mom"], abs=TOLERANCE)
+
+
+def _second_level(product: str, parents: dict[str, str | None]) -> str | None:
+    path = [product]
+    while parents[path[-1]] is not None:
+        path.append(str(parents[path[-1]]))
+    return path[-2] if len(path) > 1 else None

@@ -161,3 +161,15 @@ def test_a_stock_without_filings_changes_nothing(name: str) -> None:
     twin = tables["bars"].filter(pl.col("asset") == "S002").with_columns(asset=pl.lit("S0000"), ret=pl.col("ret") * 3)
     more = {**tables, "bars": pl.concat([tables["bars"], twin])}
     assert_bits(product_momentum(Dataset.from_frames(more), **{**SMALL, **SETTINGS[name]}), full(3, name))
+
+
+@pytest.mark.parametrize("settings", [{"fallback": ("industry",), "min_covered": 0.2}, {"products": "industries:l1"}], ids=str)
+def test_before_the_first_industry_label_there_is_simply_none(settings: dict[str, Any]) -> None:
+    tables, _ = made(1)
+    days = tables["bars"]["date"].unique().sort()
+    late = {**tables, "industries": tables["industries"].with_columns(start_date=pl.lit(days[36]), end_date=pl.lit(None, dtype=pl.Date))}
+    late["industries"] = late["industries"].unique(["asset", "scheme"], keep="first", maintain_order=True)
+    data = Dataset.from_frames(late)
+    whole = product_momentum(data, **{**SMALL, **settings})
+    for day in (days[30], days[35], days[40]):
+        assert_bits(product_momentum(data.as_of(day), **{**SMALL, **settings}), whole.filter(pl.col("date") <= day))

@@ -154,19 +154,20 @@ def _assemble(
     )
 
 
-def industry_mix(data: Dataset, axes: Axes, scheme: str) -> Mix:
+def industry_mix(data: Dataset, axes: Axes, scheme: str | None) -> Mix:
     """Every stock wholly in its industry of the day; labels overlap → the one that started last.
 
-    Raises SettingError where the dataset has no such scheme.
+    An industries table without rows, as it is before the first label, gives a mix without filings. Raises SettingError where the
+    table has rows but no such scheme.
     """
     table = data.frame(
         "industries", ["asset", "scheme", "start_date", "end_date", "code"] if "end_date" in data.columns("industries") else None
     )
     known = table["scheme"].unique().sort().to_list()
-    if scheme not in known:
+    if known and scheme not in known:
         raise SettingError(f"the dataset has no industry scheme {scheme!r}; it has {', '.join(known)}")
     column = axes.asset_index(table["asset"])
-    table = table.with_columns(_column=pl.Series(column)).filter((pl.col("scheme") == scheme) & (pl.col("_column") >= 0))
+    table = table.with_columns(_column=pl.Series(column)).filter(pl.col("scheme").eq_missing(pl.lit(scheme)) & (pl.col("_column") >= 0))
     end = pl.col("end_date") if "end_date" in table.columns else pl.lit(None, dtype=pl.Date)
     filings = table.select(
         "_column", period_end="start_date", publish_date="start_date", eff_date="start_date", _expiry=end, code="code"

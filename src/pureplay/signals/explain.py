@@ -10,7 +10,7 @@ import polars as pl
 from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.market import Market, load_market
-from pureplay.products.baskets import members_of, stand_in
+from pureplay.products.baskets import Family, members_of, stand_in
 from pureplay.signals.implied import Peers
 from pureplay.signals.momentum import SignalBlocks, product_peers, score_blocks
 from pureplay.signals.settings import SignalSettings
@@ -151,12 +151,21 @@ def _basket(market: Market, peers: Peers, t: int, i: int, group: int) -> tuple[s
     return None
 
 
+def _frozen(family: Family, t: int) -> Family:
+    """The family with the mix and the groups in force of session t on every session."""
+    active, offsets, groups, makes, first, last, weights = family
+    sessions = active.shape[0]
+    holds = (first <= t) & (t <= last)
+    always = (np.where(holds, 0, sessions), np.where(holds, sessions, -1))
+    return np.repeat(active[t : t + 1], sessions, axis=0), offsets, groups, makes, *always, weights
+
+
 def _gaps(market: Market, peers: Peers, blocks: SignalBlocks, settings: SignalSettings, t: int, i: int) -> pl.DataFrame:
     window = slice(max(0, t - settings.window_sessions + 1), t + 1)
     implied = blocks.implied[window, i]
     if settings.frozen:
         frozen = replace(peers.mix, active=np.repeat(peers.mix.active[t : t + 1], market.axes.shape[0], axis=0))
-        families = tuple((np.repeat(each[0][t : t + 1], market.axes.shape[0], axis=0), *each[1:]) for each in peers.families)
+        families = tuple(_frozen(each, t) for each in peers.families)
         again = score_blocks(market, replace(peers, mix=frozen, families=families), replace(settings, frozen=False, resvol="ols"))
         implied = again.implied[window, i]
     own = market.returns[window, i]

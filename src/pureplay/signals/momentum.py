@@ -112,14 +112,15 @@ def product_momentum(
     return score_blocks(market, product_peers(dataset, market, settings), settings).to_frame()
 
 
-def finest_scheme(data: Dataset) -> str:
+def finest_scheme(data: Dataset) -> str | None:
     """Industry scheme with the most distinct codes on the first session (by its first labels, where no label is that old).
 
-    Later labels do not count: they would change the answer in hindsight. Raises TableError where the dataset has no industries.
+    Later labels do not count: they would change the answer in hindsight. None where there is no label yet; raises TableError where
+    the dataset has no industries table.
     """
     labels = data.frame("industries", ["scheme", "code", "start_date"])
     if labels.is_empty():
-        raise TableError("industries has no rows, so there is no industry to fall back on: fill it or leave 'industry' out of fallback")
+        return None
     first = data.frame("bars", ["date"]).select(pl.col("date").min())
     oldest = pl.concat([first, labels.select(date=pl.col("start_date").min())])["date"].max()
     known = labels.filter(pl.col("start_date") <= oldest)

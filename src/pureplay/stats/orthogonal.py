@@ -109,7 +109,7 @@ def orthogonal_days(
     def block(start: int, stop: int) -> None:
         _orthogonal_block(signal, base, more, group, n_groups, may, future, min_names, workspace(assets), out, start, stop)
 
-    over_blocks(block, sessions)
+    over_blocks(block, sessions, uses_blas=True)
     return made
 
 
