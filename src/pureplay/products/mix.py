@@ -103,7 +103,8 @@ def revenue_mix(
     lines = lines.with_columns(_column=pl.Series(column)).filter(pl.col("_column") >= 0)
     expiry = pl.lit(None, dtype=pl.Date) if stale_months is None else pl.col("publish_date").dt.offset_by(f"{stale_months}mo")
     lines = lines.with_columns(eff_date=pl.col("publish_date").dt.offset_by(f"{buffer_days}d"), _expiry=expiry)
-    key = ["_column", "period_end", "publish_date", "revision"]
+    # reports of one period side by side: they are in use at the same time, so a session reads its shares from few cache lines
+    key = ["period_end", "_column", "publish_date", "revision"]
     filings = lines.select(*key, "eff_date", "_expiry").unique(key).sort(key).with_row_index("_filing")
     own, speaker = taxonomy.above(level) if above else (np.arange(len(taxonomy.products), dtype=np.int64), taxonomy.at_level(level))
     carriers = pl.DataFrame({"_own": own, "_node": speaker}).filter(pl.col("_node") >= 0)

@@ -79,10 +79,10 @@ def implied_returns(market: Market, peers: Peers) -> Implied:
     """Implied return of every stock that trades on the session, from each day's own mix and baskets."""
     shape = market.axes.shape
     made = Implied(
-        implied=np.full(shape, np.nan),
-        covered_share=np.full(shape, np.nan),
-        n_peers=np.zeros(shape, dtype=np.int32),
-        by_source=np.full((len(peers.families) - 1, *shape), np.nan),
+        implied=np.empty(shape),  # every cell is written
+        covered_share=np.empty(shape),
+        n_peers=np.empty(shape, dtype=np.int32),
+        by_source=np.empty((len(peers.families) - 1, *shape)),
     )
     args = (peers.families, peers.maps, facts_of(market, peers))
     rules, covered, widest = peers.rules.packed, peers.rules.min_covered, peers.widest
@@ -149,6 +149,8 @@ def _implied_block(
     stop: int,
 ) -> None:
     answer, sums = np.empty(facts[3].size), np.empty((widest, 4))
+    if start == 0:
+        implied[0], covered[0], peers[0], by_source[:, 0] = np.nan, np.nan, 0, np.nan
     for t in range(max(start, 1), stop):
         implied_of_date(families, maps, t, t, facts, rule, answer, sums, implied[t], covered[t], peers[t], by_source[:, t])
         divide(implied[t], covered[t], min_covered)

@@ -13,6 +13,7 @@ from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, TableError
 from pureplay.market import Market, load_market
 from pureplay.panel import BoolArray, FloatArray, IndexArray, to_frame
+from pureplay.parallel import over_blocks
 from pureplay.products.baskets import Weighting, basket_weights, family, issuers
 from pureplay.products.mix import HalfYear, Mix, filed_lines, industry_mix, revenue_mix
 from pureplay.products.taxonomy import Level, Taxonomy
@@ -227,9 +228,14 @@ def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> Sign
 
 
 def _composite(momentum_z: FloatArray, resvol_z: FloatArray) -> FloatArray:
-    """0.5 a - 0.5 b in one block of memory; halving is exact, so 0.5 (a - b) has the same bits."""
-    out = momentum_z - resvol_z
-    out *= 0.5
+    """0.5 a - 0.5 b; halving is exact, so 0.5 (a - b) has the same bits."""
+    out = np.empty(momentum_z.shape)
+
+    def block(start: int, stop: int) -> None:
+        np.subtract(momentum_z[start:stop], resvol_z[start:stop], out=out[start:stop])
+        out[start:stop] *= 0.5
+
+    over_blocks(block, out.shape[0])
     return out
 
 

@@ -26,7 +26,7 @@ def robust_zscore(values: FloatArray, eligible: BoolArray, *, winsorise_mads: fl
     Only eligible, finite entries take part and get a value; all others are NaN. None switches clipping off, and a date whose MAD
     is 0 (more than half the entries equal) is not clipped. A date without variation is NaN.
     """
-    out = np.full(values.shape, np.nan)
+    out = np.empty(values.shape)  # every cell is written
     mads = -1.0 if winsorise_mads is None else float(winsorise_mads)
     over_blocks(lambda start, stop: _zscore_block(values, eligible, mads, workspace(values.shape[1]), out, start, stop), values.shape[0])
     return out
@@ -53,11 +53,9 @@ def _zscore_block(values: FloatArray, eligible: BoolArray, mads: float, scratch:
                 found[i] = min(max(found[i], low), high)
                 total += found[i]
                 n += 1
-        if n == 0:
-            continue
-        mean, sd = _mean_and_sd(found, total / n, n)
+        mean, sd = _mean_and_sd(found, total / max(n, 1), max(n, 1))
         if not sd > 1e-14 * abs(mean):  # rounding of a constant is not variation
-            continue
+            sd = np.nan
         for i in range(assets):
             out[t, i] = (found[i] - mean) / sd if np.isfinite(found[i]) else np.nan
 

@@ -38,7 +38,7 @@ def windowed_gap(
     count where `valid` holds and both are finite; NaN where fewer than `minimum` count. The regression is NaN where x does not vary.
     """
     check_window(window, minimum)
-    total, spread = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+    total, spread = np.empty(x.shape), np.empty(x.shape)  # every cell is written
     tiles = -(-x.shape[1] // _TILE)
     over_blocks(lambda start, stop: _gap_tiles(x, y, valid, window, minimum, ols, total, spread, start * _TILE, stop * _TILE), tiles)
     return total, spread
