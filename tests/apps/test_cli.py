@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from pureplay.apps import cli, outputs
+from pureplay.apps import cli
 from pureplay.apps.config import read_config
-from pureplay.dataset import Dataset
-from pureplay.errors import DatasetError, PureplayError, SettingError
+from pureplay.dataset import Dataset, file_sha256
+from pureplay.errors import SettingError
 
 runner = CliRunner()
 
@@ -58,9 +58,11 @@ def test_run_writes_everything_and_names_what_made_it(folder: Path, config: Path
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     stored = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["data"]["data"]["sha256"] == {name: record["sha256"] for name, record in stored["tables"].items()}
+    assert manifest["kind"] == "run"
+    assert set(manifest["files"]) == {path.name for path in out.iterdir()} - {"manifest.json"}
     assert manifest["config"]["signal"]["min_peers"] == 3
     assert manifest["versions"]["pureplay"]
-    assert manifest["files"]["scores.parquet"] == outputs.file_sha256(out / "scores.parquet")
+    assert manifest["files"]["scores.parquet"] == file_sha256(out / "scores.parquet")
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "ynthetic" in page
     daily = pl.read_parquet(out / "ic_daily.parquet")
@@ -157,10 +159,19 @@ def test_errors_are_one_message_and_exit_code_2(
         ("[signal]\nmin_peer = 3\n", "unknown key 'min_peer': is it min_peers"),
         ("[signal]\nmin_peers = 'three'\n", "min_peers.*not 'three'"),
         ("[signal]\nmin_peers = 0\n", "min_peers must be at least 1, not 0"),
-        ("[evaluation]\nquantiles = 1\n", "quantiles must be at least 2"),
+        ("[evaluation]\nquantiles = 1\n", "quantiles must be a whole number of at least 2"),
         ("[signals]\n", "unknown key 'signals': is it signal"),
         ("signal = 3\n", "must be a table of settings"),
         ("[signal\n", "is not TOML"),
+        ("data = 5\n", "data must be a text.*not 5"),
+        ("name = 5\n", "name must be a text.*not 5"),
+        ('data = ""\n', "data must be a text.*not ''"),
+        ('[evaluation]\nbase = ["size", "size"]\n', "base must name every column once, not size twice"),
+        ("[evaluation]\nseed = -1\n", "seed.*-1"),
+        ("[evaluation]\nshuffles = true\n", "shuffles must be a value of its kind, not true"),
+        ("[signal]\nmin_peers = true\n", "min_peers must be a value of its kind, not true"),
+        ("[signal]\nbuffer_days = -3\n", r"^\S+ \[signal\]: buffer_days must be at least 0.*not -3$"),
+        ("[signal]\nfallback_scheme = 'l1'\n", "fallback_scheme must be None where fallback has no 'industry', not 'l1'"),
     ],
 )
 def test_a_wrong_configuration_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
@@ -170,34 +181,11 @@ def test_a_wrong_configuration_says_what_is_wrong(tmp_path: Path, text: str, mes
         read_config(path)
 
 
-def test_a_configuration_that_is_absent_says_so(tmp_path: Path) -> None:
+def test_a_configuration_that_is_absent_or_a_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="there is no configuration"):
         read_config(tmp_path / "c.toml")
-
-
-def test_a_run_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
-    out = tmp_path / "run"
-
-    def first(folder: Path) -> None:
-        (folder / "manifest.json").write_text("old")
-
-    def second(folder: Path) -> None:
-        (folder / "manifest.json").write_text("new")
-        raise OSError(28, "No space left on device")
-
-    outputs.replace_folder(out, first)
-    with pytest.raises(DatasetError, match=r"No space left.*unchanged"):
-        outputs.replace_folder(out, second)
-    assert (out / "manifest.json").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious" / "thesis.txt").write_text("x")
-    with pytest.raises(PureplayError, match="not a run of pureplay"):
-        outputs.replace_folder(tmp_path / "precious", lambda folder: None)
-    assert (tmp_path / "precious" / "thesis.txt").exists()
+    with pytest.raises(SettingError, match=r"cannot be read \(Is a directory\): give the path of a TOML file"):
+        read_config(tmp_path)
 
 
 def test_demo_writes_both_markets(tmp_path: Path) -> None:

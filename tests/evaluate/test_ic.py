@@ -10,8 +10,13 @@ from scipy import stats as scipy_stats
 
 from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError, TableError
-from pureplay.evaluate import Timing, forward_returns, rank_ic
+from pureplay.evaluate import Timing, forward_returns, orthogonal_icir, rank_ic
+from pureplay.evaluate.inputs import base_block
+from pureplay.evaluate.orthogonal import Evaluator, verdict
+from pureplay.market import load_market
 from pureplay.stats.lookahead import compound_forward
+from pureplay.stats.orthogonal import forward_orders
+from pureplay.synthetic import market
 from tests.evaluate.conftest import Panel
 
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning an ndarray that drops timezone")
@@ -35,7 +40,7 @@ def bars(rows: int = 40, assets: int = 5) -> pl.DataFrame:
 def test_forward_returns_of_bars_are_those_of_the_block() -> None:
     table = bars()
     made = forward_returns(table, sessions=5)
-    assert made.columns == ["date", "asset", "forward_return", "sessions", "delay"]
+    assert made.columns == ["date", "asset", "forward_return", "sessions", "delay", "ordinal", "exit_date"]
     wide = table.pivot("asset", index="date", values="ret").sort("date")
     block = wide.drop("date").to_numpy().astype(float)
     wanted = compound_forward(block, np.isfinite(block), sessions=5)
@@ -72,6 +77,99 @@ def test_the_calendar_of_a_dataset_counts() -> None:
 def test_a_look_ahead_by_accident_is_refused() -> None:
     with pytest.raises(SettingError, match="same_close=True"):
         forward_returns(bars(), delay=0)
+
+
+def test_a_frame_says_its_place_in_the_market_and_where_its_window_closes() -> None:
+    table = bars().filter(pl.col("date") > date(2024, 1, 1))
+    days = table["date"].unique().sort()
+    made = forward_returns(table, sessions=5, delay=2)
+    first = made.group_by("date").agg(pl.col("ordinal", "exit_date").unique()).sort("date")
+    assert first["date"].to_list() == days[:-7].to_list()
+    assert [each.to_list() for each in first["ordinal"]] == [[k] for k in range(len(days) - 7)]
+    assert [each.to_list() for each in first["exit_date"]] == [[day] for day in days[7:]]
+    exchange = Dataset.from_frames({"bars": table}, calendar="XSHG")
+    sessions = load_market(exchange).axes.sessions
+    found = forward_returns(exchange, sessions=5).select("date", "ordinal").unique().sort("date")
+    np.testing.assert_array_equal(found["ordinal"], sessions.ordinals[np.isin(sessions.dates, found["date"].to_numpy())])
+    assert found["ordinal"][0] > 5000  # counted from 1991 on
+
+
+@pytest.mark.parametrize("value", [2.5, "5", True, None])
+@pytest.mark.parametrize("name", ["sessions", "delay"])
+def test_windows_are_whole_sessions(name: str, value: object) -> None:
+    with pytest.raises(SettingError, match=f"{name} must be a whole number of sessions, not {value!r}"):
+        forward_returns(bars(), **{name: value})  # type: ignore[arg-type]
+
+
+def test_a_window_longer_than_the_data_is_refused() -> None:
+    for sessions, delay in ((10**9, 1), (39, 1), (20, 20)):
+        with pytest.raises(InsufficientDataError, match=f"the bars have 40 sessions, .* needs {sessions + delay + 1}"):
+            forward_returns(bars(), sessions=sessions, delay=delay)
+    assert forward_returns(bars(), sessions=38)["date"].n_unique() == 1
+
+
+def test_a_dataset_keeps_its_own_calendar() -> None:
+    data = Dataset.from_frames({"bars": bars()}, calendar="bars")
+    assert forward_returns(data, sessions=5, calendar="bars").equals(forward_returns(data, sessions=5))
+    with pytest.raises(SettingError, match="the dataset has the calendar 'bars', which counts, not 'XSHG'"):
+        forward_returns(data, sessions=5, calendar="XSHG")
+
+
+# ---------------------------------------------------------------- the market's calendar travels with the frame
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[Dataset, pl.DataFrame, pl.DataFrame]:
+    """A synthetic market of 150 stocks and 200 sessions, a score, and its forward returns."""
+    data = Dataset.from_frames(market(stocks=150, sessions=200, seed=3).tables, calendar="XSHG")
+    score = data.frame("bars", ["date", "asset"]).with_columns(
+        composite=pl.Series(np.random.default_rng(0).normal(size=data.frame("bars").height))
+    )
+    return data, score, forward_returns(data, sessions=20)
+
+
+def test_cutting_the_sample_moves_no_date_to_another_offset(planted: tuple[Dataset, pl.DataFrame, pl.DataFrame]) -> None:
+    data, score, future = planted
+    axes = load_market(data).axes
+    wanted = dict(zip(axes.sessions.dates.astype(object), axes.sessions.ordinals % 20, strict=True))
+    cut = future.filter((pl.col("date") > future["date"].unique().sort()[33]) & (pl.col("date").dt.day() != 15))
+    for frame in (future, cut):
+        for daily in (
+            rank_ic(score, frame, timing=QUICK).daily,
+            rank_ic(score, frame, timing=QUICK, calendar="XSHG").daily,
+            orthogonal_icir(score, frame, data.frame("factors"), timing=QUICK).orthogonal.daily,
+        ):
+            assert daily["date"].to_list() == frame["date"].unique().sort().to_list()
+            assert daily["offset"].to_list() == [wanted[day] for day in daily["date"]]
+    without = rank_ic(score, cut.drop("ordinal"), timing=QUICK).daily
+    assert without["offset"].to_list() == [k % 20 for k in range(without.height)]
+
+
+@pytest.mark.parametrize("back", [1, 10, 21, 22, 40])
+def test_a_split_divides_a_frame_as_it_divides_the_market(planted: tuple[Dataset, pl.DataFrame, pl.DataFrame], back: int) -> None:
+    data, score, future = planted
+    held = load_market(data)
+    timing = Timing(split=held.axes.sessions.dates[-back].astype(object), null_draws=50)
+    base, names = base_block(data.frame("factors"), held.axes)
+    evaluator = Evaluator(
+        axes=held.axes,
+        base=base,
+        base_names=names,
+        forward=forward_orders(compound_forward(held.returns, held.traded, sessions=20, delay=1)[None]),
+        horizons=(20,),
+        timing=timing,
+    )
+    studied = verdict(evaluator, "composite", held.axes.blocks(score, ["composite"])["composite"], {})
+    judged = orthogonal_icir(score, future, data.frame("factors"), timing=timing)
+    plain = rank_ic(score, future, timing=timing)
+    inside = studied.raw.period("in sample")
+    assert inside is not None
+    assert inside.n_dates == 200 - 21 - (back - 1)
+    for found, wanted in ((judged.raw, studied.raw), (judged.orthogonal, studied.orthogonal)):
+        assert repr((found.periods, found.null)) == repr((wanted.periods, wanted.null))  # to the last digit, and NaN where NaN
+        assert (found.icir, found.test, found.median_names) == (wanted.icir, wanted.test, wanted.median_names)
+    assert [(each.label, each.n_dates) for each in plain.periods] == [(each.label, each.n_dates) for each in studied.raw.periods]
+    assert plain.icir == pytest.approx(studied.raw.icir, rel=1e-9)
 
 
 # ---------------------------------------------------------------- rank IC

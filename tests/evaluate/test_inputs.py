@@ -139,6 +139,59 @@ def test_forward_returns_of_one_horizon_only(panel: Panel) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["sessions", "delay"])
+def test_a_horizon_has_no_gaps_and_is_whole(panel: Panel, name: str) -> None:
+    holed = panel.forward.with_columns(pl.when(pl.int_range(pl.len()) != 3).then(20).alias(name))
+    refused(panel, TableError, f"forward_returns has 1 rows without {name}: fill", forward_returns=holed)
+    refused(panel, TableError, "has .* rows without", forward_returns=panel.forward.with_columns(pl.lit(None, dtype=pl.Int32).alias(name)))
+    for value in (2.5, -1):
+        wrong = panel.forward.with_columns(pl.lit(value).alias(name))
+        refused(panel, TableError, rf"forward_returns.{name} must be a whole number from [01] on, not {value}", forward_returns=wrong)
+
+
+def numbered(panel: Panel) -> pl.DataFrame:
+    """Forward returns with the ordinal of each date and the day on which its window closes."""
+    days = panel.days
+    place = pl.DataFrame({"date": days, "ordinal": panel.sessions.ordinals, "exit_date": [*days[21:], *[date(2030, 1, 1)] * 21]})
+    return panel.forward.join(place, on="date", how="left", maintain_order="left")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ordinals_and_closes_are_read_from_every_kind_of_frame(panel: Panel, form: str) -> None:
+    timing = Timing(null_draws=0, split=panel.days[100])
+    found = orthogonal_icir(panel.signal, FORMS[form](numbered(panel)), None, timing=timing).raw
+    assert found.daily["offset"].to_list() == (panel.sessions.ordinals % 20).tolist()
+    inside = found.period("in sample")
+    assert inside is not None
+    assert inside.last == panel.days[79]
+
+
+def test_ordinals_are_those_of_sessions(panel: Panel) -> None:
+    frame = numbered(panel)
+    first = pl.int_range(pl.len()) == 0
+    for changed, message in (
+        (pl.when(~first).then("ordinal"), "rows without ordinal: fill the column or leave it out"),
+        (pl.when(first).then(7).otherwise("ordinal"), rf"several values of ordinal on {panel.days[0]}"),
+        (pl.col("ordinal") + 0.5, "ordinal must be whole numbers from 0 on, not .*5: number the sessions"),
+        (-pl.col("ordinal"), "ordinal must be whole numbers from 0 on, not -"),
+        (pl.lit(3), rf"ordinal goes from 3 on {panel.days[0]} to 3 on {panel.days[1]}, but it must rise"),
+        (pl.col("ordinal") * 10, "but it must rise from date to date, by one a day at most"),
+    ):
+        refused(panel, TableError, message, forward_returns=frame.with_columns(ordinal=changed))
+
+
+def test_a_window_closes_once_and_after_its_date(panel: Panel) -> None:
+    frame = numbered(panel)
+    first = pl.int_range(pl.len()) == 0
+    for changed, message in (
+        (pl.when(~first).then("exit_date"), "rows without exit_date: fill the column or leave it out"),
+        (pl.when(first).then(date(2029, 1, 1)).otherwise("exit_date"), rf"several values of exit_date on {panel.days[0]} \(.*2029-01-01"),
+        (pl.col("date"), f"130 dates whose exit_date does not lie after them, such as {panel.days[0]}"),
+        (pl.lit("soon"), r"^forward_returns.exit_date has .* not ISO dates"),
+    ):
+        refused(panel, TableError, message, forward_returns=frame.with_columns(exit_date=changed))
+
+
 def test_tables_without_common_stocks_or_dates(panel: Panel) -> None:
     strangers = panel.base.with_columns(asset=pl.lit("X") + pl.col("asset"))
     refused(panel, TableError, "base_factors share no date and stock", base_factors=strangers)

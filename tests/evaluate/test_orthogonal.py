@@ -9,7 +9,7 @@ import pytest
 
 from pureplay.errors import EvaluationError, InsufficientDataError
 from pureplay.evaluate import Timing, neutralise, orthogonal_icir, rank_ic
-from pureplay.evaluate.records import CRITICAL_T, OrthogonalICIR
+from pureplay.evaluate.records import CRITICAL_T, FEWEST_SHUFFLES, OrthogonalICIR
 from pureplay.stats.inference import ewc_test
 from tests.evaluate.conftest import Panel
 
@@ -198,11 +198,131 @@ def test_product_information_is_claimed_only_where_every_test_holds(panel: Panel
     assert made.nested is not None
     assert min(made.nested.test.t, *(each.paired.t for each in made.controls)) > CRITICAL_T
     assert made.product_information == "not decidable"  # no shuffle was made
-    within, beyond = (replace(made, shuffled_t=(0.0, made.nested.test.t + step)) for step in (1.0, -1.0))
+    within, beyond = (replace(made, shuffled_t=(*[0.0] * 19, made.nested.test.t + step)) for step in (1.0, -1.0))
     assert (within.product_information, beyond.product_information) == ("not found", "found")
     weak = replace(made.controls[1], paired=replace(made.controls[1].paired, t=CRITICAL_T))
     assert replace(beyond, controls=(made.controls[0], weak)).product_information == "not found"
     assert replace(beyond, controls=made.controls[:1]).product_information == "not decidable"  # one control is absent
+
+
+def test_product_information_needs_twenty_shuffles_and_all_that_were_asked_for(panel: Panel) -> None:
+    other = panel.control.with_columns(composite=pl.col("composite").reverse())
+    made = judge(panel, controls={"own_only": panel.control, "industry": other})
+    assert made.nested is not None
+    assert FEWEST_SHUFFLES == 20
+
+    def claim(shuffled_t: list[float], asked: int) -> tuple[str, int]:
+        found = replace(made, shuffled_t=tuple(shuffled_t), shuffles_asked=asked)
+        assert found.to_dict()["shuffles_asked"] == asked
+        return found.product_information, found.shuffles_missing
+
+    nan = float("nan")
+    assert claim([0.0] * 20, 20) == ("found", 0)
+    assert claim([0.0] * 19, 19) == ("not decidable", 1)
+    assert claim([0.0] * 19 + [nan], 20) == ("not decidable", 1)
+    assert claim([0.0] * 25, 30) == ("not decidable", 5)
+    assert claim([0.0, made.nested.test.t], 2) == ("not found", 18)  # one that does as well decides
+
+
+@pytest.mark.parametrize("kind", ["empty", "in the base"])
+def test_a_control_without_figures_is_left_out_with_a_note(panel: Panel, kind: str) -> None:
+    odd = (
+        panel.control.filter(pl.col("asset") == panel.assets[0])
+        if kind == "empty"
+        else panel.base.select("date", "asset", composite="size")
+    )
+    made, only = judge(panel, controls={"own_only": panel.control, "industry": odd}), judge(panel, controls={"own_only": panel.control})
+    assert [each.name for each in made.controls] == ["own_only"]
+    assert made.not_evaluable == ("industry",)
+    assert [note.partition(":")[0] for note in made.notes] == ["control industry is not evaluable"]
+    assert ("at most 0 on one date" if kind == "empty" else "the base contains it") in made.notes[0]
+    assert made.nested is not None
+    assert only.nested is not None
+    assert made.nested.to_dict() == only.nested.to_dict()
+    assert made.to_dict()["not_evaluable"] == ["industry"]
+
+
+def test_a_control_without_figures_leaves_the_claim_open(panel: Panel) -> None:
+    other = panel.control.with_columns(composite=pl.col("composite").reverse())
+    empty = panel.control.filter(pl.col("asset") == panel.assets[0])
+    made = judge(panel, controls={"own_only": panel.control, "industry": other, "third": empty})
+    whole = replace(made, shuffled_t=(0.0,) * 20)
+    assert whole.product_information == "not decidable"
+    assert replace(whole, not_evaluable=()).product_information == "found"
+    assert replace(whole, shuffled_t=(99.0,)).product_information == "not found"
+
+
+@pytest.mark.parametrize("slope", [2.0, -2.0])
+def test_a_control_made_of_the_signal_leaves_no_nested_test(panel: Panel, slope: float) -> None:
+    twin = panel.signal.with_columns(composite=slope * pl.col("composite") + 1)
+    made = judge(panel, controls={"twin": twin, "own_only": panel.control})
+    assert made.nested is None
+    assert made.notes == ("there is no nested test: base and controls together contain the signal, so nothing of it is left beyond them",)
+    assert np.isnan(made.controls[0].paired.t) == (slope > 0)  # rounding is no difference
+    if slope > 0:
+        assert made.product_information == "not decidable"
+
+
+def test_controls_that_share_too_few_names_leave_no_nested_test(panel: Panel) -> None:
+    halves = [panel.control.filter(pl.col("asset").is_in(part)) for part in (panel.assets[:40], panel.assets[20:])]
+    made = judge(panel, controls={"own_only": halves[0], "industry": halves[1]})
+    assert len(made.controls) == 2
+    assert made.nested is None
+    assert len(made.notes) == 1
+    assert made.notes[0].startswith("there is no nested test: no date out of 130 has enough names")
+
+
+def test_an_error_of_the_signal_itself_still_counts(panel: Panel) -> None:
+    few = panel.signal.filter(pl.col("asset").is_in(panel.assets[:20]))
+    with pytest.raises(InsufficientDataError, match="composite, raw: not evaluable"):
+        judge(panel, few, controls={"own_only": panel.control})
+
+
+# ---------------------------------------------------------------- names that the base loses
+
+
+def test_names_without_a_factor_are_counted_and_noted(panel: Panel) -> None:
+    made = judge(panel)
+    known = made.raw.daily.filter(pl.col("ic").is_not_null())["names"]
+    assert made.raw.median_names == known.median() == made.orthogonal.median_names
+    assert made.to_dict()["orthogonal"]["median_names"] == made.orthogonal.median_names
+    assert made.orthogonal.to_frame()["median_names"][0] == made.orthogonal.median_names
+    assert f"{made.raw.median_names:.0f} names in the median" in str(made)
+    thin = judge(panel, base_factors=panel.base.filter(~pl.col("asset").is_in(panel.assets[:9])))
+    less, whole = thin.orthogonal.median_names, thin.raw.median_names
+    assert less < 0.9 * whole
+    assert thin.notes == (
+        f"the base covers only {less:.0f} of {whole:.0f} names a date in the median: missing factors or industries keep the rest out",
+    )
+    assert judge(panel, base_factors=panel.base.filter(pl.col("asset") != panel.assets[0])).notes == ()
+    assert judge(panel, industries=panel.industries.head(45)).notes != ()
+
+
+# ---------------------------------------------------------------- delivery
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_date_with_too_few_names_is_not_delivered(panel: Panel, grouped: bool) -> None:
+    few = panel.signal.filter((pl.col("date") != panel.days[3]) | pl.col("asset").is_in(panel.assets[:20]))
+    industries = panel.industries if grouped else None
+    dates = neutralise(few, panel.base, industries=industries)["date"].unique()
+    assert panel.days[3] not in dates
+    assert len(dates) == 129
+    assert panel.days[3] in neutralise(few, panel.base, industries=industries, min_names=10)["date"]
+    per_stock = panel.industries.with_columns(code=pl.col("asset"))  # 60 dummies for 60 names
+    with pytest.raises(InsufficientDataError, match=r"no date out of 130 has enough names .*at most 60 on one date; 30 and twice"):
+        neutralise(panel.signal, panel.base, industries=per_stock)
+
+
+def test_two_names_do_not_blame_the_base(panel: Panel) -> None:
+    two = panel.signal.filter(pl.col("asset").is_in(panel.assets[:2]))
+    with pytest.raises(InsufficientDataError, match=r"at most 2 on one date; 30 and") as caught:
+        neutralise(two, panel.base)
+    assert "contains" not in str(caught.value)
+    with pytest.raises(InsufficientDataError, match="at most 0 on one date"):
+        neutralise(panel.signal.filter(pl.col("asset") == panel.assets[0]), panel.base)
+    with pytest.raises(InsufficientDataError, match="the score is the same for all names on each of 130 dates"):
+        neutralise(panel.signal.with_columns(composite=pl.lit(1.0)), panel.base)
 
 
 # ---------------------------------------------------------------- notes, settings, printing

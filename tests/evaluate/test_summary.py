@@ -1,12 +1,12 @@
 """Daily ICs into figures: offsets of the market's calendar, ICIR by hand, periods, reasons."""
 
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
 import pytest
 
-from pureplay.errors import EvaluationError, InsufficientDataError
+from pureplay.errors import EvaluationError, InsufficientDataError, SettingError
 from pureplay.evaluate.records import ICSummary
 from pureplay.evaluate.summary import Timing, summarise
 from pureplay.panel import FloatArray
@@ -171,6 +171,45 @@ def test_the_null_stands_beside_the_figure(xshg: Sessions) -> None:
     assert (made.null.draws, made.null.mean_block) == (200, 40)
     assert "all offsets positive by chance" in str(made)
     assert figures(part(xshg, 0, 150), ic[:150], timing=Timing(null_draws=200)).null is None  # fewer than four blocks
+
+
+@pytest.mark.parametrize(("grid", "block"), [(20, 25), (5, 25), (40, 45)])
+def test_blocks_of_the_null_outlast_the_horizon_by_twenty_sessions(xshg: Sessions, grid: int, block: int) -> None:
+    ic = np.random.default_rng(13).normal(size=len(xshg))
+    made = figures(xshg, ic, horizon=5, timing=Timing(null_draws=20, grid_sessions=grid))
+    assert made.null is not None
+    assert made.null.mean_block == block
+
+
+def test_a_session_that_the_sample_lacks_is_a_gap_of_the_null(xshg: Sessions) -> None:
+    ic = np.random.default_rng(14).normal(size=len(xshg))
+    ic[100:130] = np.nan
+    held = np.isfinite(ic)
+    thinned = Sessions(xshg.dates[held], xshg.ordinals[held], "XSHG")
+    timing = Timing(null_draws=50)
+    assert figures(thinned, ic[held], timing=timing).null == figures(xshg, ic, timing=timing).null is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "values"),
+    [
+        ("grid_sessions", 1, (0, -20, 2.5, True, "20", None)),
+        ("delay_sessions", 0, (-1, 1.0, False)),
+        ("null_draws", 0, (-1, 1e3, True)),
+        ("seed", 0, (-1, 0.5, None)),
+    ],
+)
+def test_a_timing_refuses_what_is_no_count(name: str, least: int, values: tuple[object, ...]) -> None:
+    assert getattr(Timing(**{name: np.int64(least)}), name) == least  # type: ignore[arg-type]
+    for value in values:
+        with pytest.raises(SettingError, match=f"{name} must be a whole number of at least {least}, not {value!r}"):
+            Timing(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["2023-01-01", 2023, datetime(2023, 1, 1, 15), np.datetime64("2023-01-01")])
+def test_a_split_is_a_date(value: object) -> None:
+    with pytest.raises(SettingError, match="split must be a date or None, not "):
+        Timing(split=value)  # type: ignore[arg-type]
 
 
 def test_a_series_without_any_value_is_an_error_with_its_reason(xshg: Sessions) -> None:

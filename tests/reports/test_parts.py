@@ -58,7 +58,7 @@ def test_formats(made: object, wanted: object) -> None:
 
 @pytest.mark.parametrize("nested_t", [3.1, CRITICAL_T, 1.7, 1.0, NAN])
 @pytest.mark.parametrize("paired_t", [2.9, CRITICAL_T, 0.7, NAN])
-@pytest.mark.parametrize("changes", [{}, {"controls": ()}, {"shuffled_t": ()}, {"nested": None}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"controls": ()}, {"shuffled_t": ()}, {"nested": None}, {"shuffles_asked": 40}], ids=str)
 def test_the_sentence_agrees_with_the_verdict(nested_t: float, paired_t: float, changes: dict[str, Any]) -> None:
     made = verdict(nested_t=nested_t, paired_t=paired_t, **changes)
     first = paragraphs(study(verdict=made))[0]
@@ -93,6 +93,17 @@ def test_an_identical_control_is_said_to_be_identical() -> None:
 def test_too_few_dates_leave_the_question_open() -> None:
     text = " ".join(paragraphs(study(verdict=verdict(nested_t=NAN, shuffled_t=()))))
     assert "cannot be decided: the study lacks a t statistic on enough dates and shuffles" in text
+
+
+def test_what_a_claim_still_needs_is_said() -> None:
+    few = verdict(shuffled_t=(0.1, 0.2))
+    assert few.product_information == "not decidable"
+    assert "the study lacks 18 more shuffles with a nested t." in paragraphs(study(verdict=few))[0]
+    failed = verdict(shuffles_asked=30)
+    assert "the study lacks 10 more shuffles with a nested t." in paragraphs(study(verdict=failed))[0]
+    empty = verdict(not_evaluable=("third",))
+    assert empty.product_information == "not decidable"
+    assert "the study lacks figures of the control third." in paragraphs(study(verdict=empty))[0]
 
 
 @pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)

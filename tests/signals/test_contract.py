@@ -294,7 +294,32 @@ BAD: list[tuple[dict[str, Any], str, str]] = [  # settings, the rule named, the 
     ({"winsorise_mads": 0.0}, "winsorise_mads must be above 0, or None", "0.0"),
     ({"winsorise_mads": float("nan")}, "winsorise_mads must be above 0, or None", "nan"),
     ({"min_listed_sessions": 0}, "min_listed_sessions must be at least 1", "0"),
+    ({"purity": 1.0}, "purity must be below 1 where purity_inclusive is off", "1.0"),
+    ({"purity": True}, "purity must be between 0 and 1, a finite number", "True"),
+    ({"purity": "half"}, "purity must be between 0 and 1, a finite number", "'half'"),
+    ({"winsorise_mads": float("inf")}, "winsorise_mads must be above 0, or None for off, a finite number", "inf"),
+    ({"min_peers": 2.0}, "min_peers must be at least 1, a whole number", "2.0"),
+    ({"min_peers": True}, "min_peers must be at least 1, a whole number", "True"),
+    ({"buffer_days": None}, "buffer_days must be at least 0, a whole number", "None"),
+    ({"stale_months": 1.5}, "stale_months must be at least 1 month, or None for never, a whole number", "1.5"),
+    ({"window_sessions": 20.0}, "window_sessions must be at least 3, a whole number", "20.0"),
+    ({"level": True}, "level must be 'leaf' or a whole number of at least 1", "True"),
+    ({"purity_inclusive": 1}, "purity_inclusive must be True or False", "1"),
+    ({"min_peers_after_removal": None}, "min_peers_after_removal must be True or False", "None"),
+    ({"leave_one_out": "no"}, "leave_one_out must be True or False", "'no'"),
+    ({"frozen": 0}, "frozen must be True or False", "0"),
+    ({"products": None}, "products must be a text", "None"),
+    ({"products": "industries:"}, "products must be 'segments' or 'industries:SCHEME'", "'industries:'"),
+    ({"fallback": "parent"}, "fallback must be a tuple of names", "'parent'"),
+    ({"fallback": (1,)}, "fallback must be a tuple of names", "(1,)"),
+    ({"fallback": ("parent",), "fallback_scheme": "l1"}, "fallback_scheme must be None where fallback has no 'industry'", "'l1'"),
+    ({"fallback_scheme": "l1"}, "fallback_scheme must be None where fallback has no 'industry'", "'l1'"),
+    ({"fallback_scheme": 1, "fallback": ("industry",)}, "fallback_scheme must be a text", "1"),
+    ({"purity": 0.8, "products": "industries:l1"}, "purity must be left at 0.5 where products are industries", "0.8"),
+    ({"purity_inclusive": True, "products": "industries:l1"}, "purity_inclusive must be left at False where products are", "True"),
+    ({"min_covered": 0.2, "products": "industries:l1"}, "min_covered must be left at 0.5 where products are industries", "0.2"),
 ]
+UNKNOWN_SCHEME = "no industry scheme"  # only the dataset knows
 
 
 @pytest.mark.parametrize(("settings", "rule", "given"), BAD)
@@ -304,9 +329,20 @@ def test_a_bad_setting_is_refused_with_its_rule_and_value(settings: dict[str, An
     assert given in str(error.value)
 
 
+@pytest.mark.parametrize(("settings", "rule", "given"), [each for each in BAD if each[1] != UNKNOWN_SCHEME])
+def test_a_bad_setting_is_refused_when_it_is_made(settings: dict[str, Any], rule: str, given: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(rule)) as error:
+        SignalSettings(**settings)
+    assert given in str(error.value)
+
+
 def test_every_setting_can_be_refused() -> None:
-    flags = {"purity_inclusive", "min_peers_after_removal", "leave_one_out", "frozen"}
-    assert {name for settings, _, _ in BAD for name in settings} == SignalSettings().to_dict().keys() - flags
+    assert {name for settings, _, _ in BAD for name in settings} == SignalSettings().to_dict().keys()
+
+
+def test_settings_at_the_edge_are_taken() -> None:
+    assert SignalSettings(purity=1, purity_inclusive=True, buffer_days=0, stale_months=1).purity == 1
+    assert SignalSettings(fallback=["industry"], fallback_scheme="l1").fallback == ("industry",)  # type: ignore[arg-type]
 
 
 def test_one_date_is_not_enough() -> None:

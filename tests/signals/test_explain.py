@@ -93,8 +93,10 @@ def test_a_frozen_score_is_explained_by_the_groups_in_force_on_its_own_day() -> 
     roots = segments.select("product").unique().join(data().frame("taxonomy"), on="product")
     parents = dict(data().frame("taxonomy").select("product", "parent").iter_rows())
     second = sorted({_second_level(product, parents) for product in roots["product"]} - {None})[::2]
-    tree = data().frame("taxonomy").with_columns(
-        end_date=pl.when(pl.col("product").is_in(second)).then(pl.lit(ended)).otherwise(pl.col("end_date"))
+    tree = (
+        data()
+        .frame("taxonomy")
+        .with_columns(end_date=pl.when(pl.col("product").is_in(second)).then(pl.lit(ended)).otherwise(pl.col("end_date")))
     )
     dated = Dataset.from_frames({**tables, "taxonomy": tree}, calendar="XSHG")
     rows = product_momentum(dated, **settings.to_dict()).filter((pl.col("date") == day) & pl.col("biz_mom").is_not_null())

@@ -8,7 +8,7 @@ from scipy.signal import lfilter
 
 from pureplay.errors import SettingError
 from pureplay.panel import FloatArray
-from pureplay.stats.inference import ewc_test, newey_west_t, offset_null, stationary_indices
+from pureplay.stats.inference import FEWEST_ON_GRID, ewc_test, newey_west_t, offset_null, stationary_indices
 
 HORIZON = GRID = 20
 
@@ -237,7 +237,7 @@ def test_p_is_the_share_of_draws_at_least_as_far_from_zero() -> None:
     series = uninformed(np.random.default_rng(12), 1, 800)[0]
     assert null_of(series, observed=0.0).p == 1.0
     far = null_of(series, observed=-5.0)
-    assert far.p == 0.0
+    assert far.p == 1 / 301  # the observed figure counts as a draw
     assert far.p_se == pytest.approx(1 / 300)
     band = dict(null_of(series).quantiles)
     assert null_of(series, observed=max(band[0.975], -band[0.025])).p <= 0.05 < null_of(series, observed=0.5 * band[0.975]).p
@@ -271,3 +271,12 @@ def test_a_score_of_one_session_in_twenty_has_a_null_without_warnings() -> None:
     series[::20] = np.random.default_rng(16).normal(size=200)
     found = null_of(series)
     assert np.isfinite([value for _, value in found.quantiles]).all()
+
+
+def test_an_offset_of_a_draw_needs_the_dates_that_an_observed_one_needs() -> None:
+    """Every session in twenty has an IC, and with two dates an offset the figure of a draw does not exist."""
+    assert FEWEST_ON_GRID == 3
+    rng = np.random.default_rng(17)
+    ic, offset = rng.normal(size=400), np.arange(400) // FEWEST_ON_GRID  # three dates an offset
+    assert offset_null(ic, offset, 0.1, mean_block=40, draws=50, rng=np.random.default_rng(0)) is not None
+    assert offset_null(ic, np.arange(400) // 2, 0.1, mean_block=40, draws=50, rng=np.random.default_rng(0)) is None

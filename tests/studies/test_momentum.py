@@ -13,7 +13,7 @@ from pureplay.market import load_market
 from pureplay.products.mix import industry_mix
 from pureplay.signals import SignalSettings
 from pureplay.signals.momentum import SignalBlocks, product_peers
-from pureplay.studies.controls import build_controls, deal_within_industry, schemes_by_depth, shuffle_source
+from pureplay.studies.controls import build_controls, deal_within_industry, main_labels, schemes_by_depth, shuffle_source
 from pureplay.studies.momentum import Evaluation, run_momentum
 from pureplay.studies.records import MomentumStudy
 from pureplay.synthetic import market
@@ -213,7 +213,12 @@ def test_a_shuffle_deals_whole_histories_within_one_industry() -> None:
     data = dataset(500, 1200, 1, 0.8)
     loaded = load_market(data)
     peers = product_peers(data, loaded, SignalSettings(fallback=("parent", "industry")))
-    source = shuffle_source(data, loaded.axes, peers, scheme="syn_l3", rng=np.random.default_rng(4))
+    labels_of = main_labels(data, loaded.axes, "syn_l3")
+    files = (peers.mix.active >= 0).any(axis=0)
+    source = shuffle_source(labels_of, files, np.random.default_rng(4))
+    bare = labels_of.copy()
+    bare[:200] = -1
+    assert (shuffle_source(bare, files, np.random.default_rng(4))[:200] == np.arange(200)).all()
     assert sorted(source) == list(range(500))
     assert (source != np.arange(500)).sum() > 100
     labels = data.frame("industries").filter(pl.col("scheme") == "syn_l3").group_by("asset").agg(pl.col("code"))
@@ -226,8 +231,18 @@ def test_a_shuffle_deals_whole_histories_within_one_industry() -> None:
 
 
 def test_evaluation_refuses_settings_out_of_range() -> None:
-    with pytest.raises(SettingError, match="delay_sessions must be at least 1, not 0"):
+    with pytest.raises(SettingError, match="delay_sessions must be a whole number of at least 1, not 0"):
         Evaluation(delay_sessions=0)
-    with pytest.raises(SettingError, match="quantiles must be at least 2, not 1"):
+    with pytest.raises(SettingError, match="quantiles must be a whole number of at least 2, not 1"):
         Evaluation(quantiles=1)
     assert math.isclose(Evaluation(grid_sessions=10).timing.grid_sessions, 10)
+
+
+def test_a_study_with_fallbacks_and_their_scheme_has_controls_without_them() -> None:
+    settings = SignalSettings(fallback=("parent", "industry"), fallback_scheme="syn_l1")
+    light = Evaluation(shuffles=1, null_draws=0, horizons_sessions=(), universes=False, min_typical_names=40)
+    made, scores = run_momentum(dataset(500, 1200, 1, 0.8), settings, light)
+    assert made.verdict is not None
+    assert {each.name for each in made.verdict.controls} == {"own_only", "industry"}
+    assert scores.by_source.shape[0] == 2
+    assert np.nansum(scores.by_source[1]) > 0

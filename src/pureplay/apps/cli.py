@@ -140,13 +140,24 @@ def evaluate(
     from pureplay.apps.config import read_config
     from pureplay.studies.momentum import Evaluation
 
-    chosen = read_config(config).evaluation if config else Evaluation()
+    chosen = read_config(config) if config else None
     with _progress() as say:
+        from pureplay.apps.folders import file_place
         from pureplay.apps.pipeline import evaluate_scores, save_verdict
 
-        judged = evaluate_scores(data, scores, column=column, evaluation=chosen, settings=_settings(config), progress=say)
         if out is not None:
-            save_verdict(judged, out)
+            file_place(out, inputs=[scores])
+        judged = evaluate_scores(
+            data,
+            scores,
+            column=column,
+            evaluation=chosen.evaluation if chosen else Evaluation(),
+            settings=_settings(config),
+            given=chosen.given if chosen else (),
+            progress=say,
+        )
+        if out is not None:
+            save_verdict(judged, out, scores_file=scores)
     _console(stderr=False).print(str(judged), soft_wrap=True, markup=False, highlight=False)
 
 

@@ -4,7 +4,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,12 +19,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """name: of the run. data: dataset folder, relative to the current directory. signal, evaluation: settings."""
+    """name: of the run. data: dataset folder, relative to the current directory. signal, evaluation: settings.
+
+    given: settings of [evaluation] that stand in the file; the others are defaults.
+    """
 
     name: str
     data: Path | None
     signal: SignalSettings
     evaluation: Evaluation
+    given: tuple[str, ...] = ()
 
 
 def read_config(path: Path) -> RunConfig:
@@ -33,15 +37,28 @@ def read_config(path: Path) -> RunConfig:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingError(f"there is no configuration {path}: give the path of a TOML file such as examples/cn.toml") from error
+    except OSError as error:
+        raise SettingError(f"{path} cannot be read ({error.strerror}): give the path of a TOML file such as examples/cn.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not TOML in UTF-8: {error}") from error
     _known(content, ["name", "data", "signal", "evaluation"], str(path))
-    data = content.get("data")
+    for key in ("name", "data"):
+        if key in content and not (isinstance(content[key], str) and content[key].strip()):
+            raise SettingError(f'{path}: {key} must be a text such as {key} = "cn", not {content[key]!r}')
+    evaluation = _section(Evaluation, content.get("evaluation", {}), f"{path} [evaluation]")
+    try:
+        _ = evaluation.timing  # has rules of its own, told now and not after the scores are made
+    except ValueError as error:
+        raise SettingError(f"{path} [evaluation]: {error}") from error
+    twice = [name for name in dict.fromkeys(evaluation.base or ()) if (evaluation.base or ()).count(name) > 1]
+    if twice:
+        raise SettingError(f"{path} [evaluation]: base must name every column once, not {', '.join(twice)} twice: leave out the repeat")
     return RunConfig(
-        name=str(content.get("name", path.stem)),
-        data=None if data is None else Path(data),
+        name=content.get("name", path.stem),
+        data=Path(content["data"]) if "data" in content else None,
         signal=_section(SignalSettings, content.get("signal", {}), f"{path} [signal]"),
-        evaluation=_section(Evaluation, content.get("evaluation", {}), f"{path} [evaluation]"),
+        evaluation=evaluation,
+        given=tuple(content.get("evaluation", {})),
     )
 
 
@@ -59,10 +76,18 @@ def _section(kind: type[T], given: Any, where: str) -> T:
     _known(given, [each.name for each in fields(kind)], where)  # type: ignore[arg-type]
     # TOML has no null: the text "none" switches an optional setting off
     cleaned = {key: None if value == "none" else value for key, value in given.items()}
+    hints = get_type_hints(kind)
+    for key, value in cleaned.items():
+        if isinstance(value, bool) and hints[key] is not bool:  # pydantic would take true for 1
+            raise SettingError(f"{where}: {key} must be a value of its kind, not {str(value).lower()}")
     try:
         return TypeAdapter(kind).validate_python(cleaned)
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingError(
-            f"{where}: {'.'.join(str(each) for each in first['loc']) or 'settings'}: {first['msg']}, not {first['input']!r}"
-        ) from error
+        refused = first.get("ctx", {}).get("error")
+        if isinstance(refused, ValueError):  # a rule of the settings themselves; pydantic would add all of them to the message
+            raise SettingError(f"{where}: {refused}") from error
+        place = ".".join(str(each) for each in first["loc"]) or "settings"
+        raise SettingError(f"{where}: {place}: {first['msg']}, not {first['input']!r}") from error
+    except (ValueError, TypeError) as error:
+        raise SettingError(f"{where}: {error}") from error

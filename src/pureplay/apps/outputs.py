@@ -1,11 +1,10 @@
 """What a run leaves behind, written so that a crash leaves the old folder or the new one."""
 
 import json
-import os
 import platform
-import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +13,14 @@ import polars as pl
 import pyarrow.parquet as pq
 
 import pureplay
-from pureplay.dataset import Dataset, file_sha256, write_json
-from pureplay.errors import DatasetError
+from pureplay.apps.folders import RUN, replace_folder, run_fault
+from pureplay.dataset import MANIFEST, Dataset, file_sha256, write_json
 from pureplay.reports.tearsheet import render
 from pureplay.signals.momentum import SignalBlocks
 from pureplay.studies.records import MomentumStudy
 
-__all__ = ["MARK", "daily_ics", "manifest_of", "write_run", "write_scores"]
+__all__ = ["daily_ics", "manifest_of", "write_run", "write_scores"]
 
-MARK: Final = "manifest.json"
 _PACKAGES: Final = ("numpy", "numba", "polars", "scipy", "pyarrow", "pandas", "exchange_calendars")
 _SCORE_BLOCK_ROWS: Final = 1_500_000
 
@@ -31,17 +29,24 @@ def write_scores(scores: SignalBlocks, path: Path) -> int:
     """Write scores as Parquet in blocks of sessions, date then asset ascending; returns the number of rows."""
     sessions, assets = scores.market.axes.shape
     step = max(1, _SCORE_BLOCK_ROWS // assets)
-    rows, writer = 0, None
-    try:
-        for first in range(0, sessions, step):
-            block = scores.to_frame(first=first, last=min(first + step, sessions))
-            arrow = block.with_columns(pl.col("asset").cast(pl.Categorical)).to_arrow()
-            writer = writer or pq.ParquetWriter(path, arrow.schema, compression="zstd", compression_level=1)
-            writer.write_table(arrow.cast(writer.schema))
-            rows += block.height
-    finally:
-        if writer is not None:
-            writer.close()
+    rows, writer, pending = 0, None, None
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            for first in range(0, sessions, step):
+                block = scores.to_frame(first=first, last=min(first + step, sessions))
+                arrow = block.with_columns(pl.col("asset").cast(pl.Categorical)).to_arrow()
+                if writer is None:
+                    repeated = [name for name, kind in block.schema.items() if not kind.is_float()]
+                    writer = pq.ParquetWriter(path, arrow.schema, compression="zstd", compression_level=1, use_dictionary=repeated)
+                if pending is not None:
+                    pending.result()
+                pending = beside.submit(writer.write_table, arrow.cast(writer.schema))
+                rows += block.height
+            if pending is not None:
+                pending.result()
+        finally:
+            if writer is not None:
+                writer.close()
     return rows
 
 
@@ -96,7 +101,7 @@ def write_run(
 ) -> None:
     """Write summary.json, scores, daily ICs, manifest.json and report.html to `out`, replacing an earlier run there as a whole.
 
-    scores: file stem → scores. Raises DatasetError where the folder holds something that is not a run, or cannot be written.
+    scores: file stem → scores. Raises DatasetError where the folder holds anything that is not of a run, or cannot be written.
     """
 
     def fill(folder: Path) -> None:
@@ -107,29 +112,9 @@ def write_run(
         write_json(folder / "summary.json", _plain(summary))
         (folder / "report.html").write_text(render(studies, title=title, manifest=_plain(manifest)), encoding="utf-8")
         files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
-        write_json(folder / MARK, _plain({**manifest, "files": files}))
+        write_json(folder / MANIFEST, _plain({"kind": RUN, **manifest, "files": files}))
 
-    replace_folder(out, fill)
-
-
-def replace_folder(out: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a new folder beside `out` and put it in its place; whatever goes wrong before that leaves `out` as it was."""
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / MARK).exists())):
-        raise DatasetError(f"{out} holds something that is not a run of pureplay: choose another --out, nothing was written")
-    fresh, old = out.with_name(f".{out.name}.{os.getpid()}.new"), out.with_name(f".{out.name}.{os.getpid()}.old")
-    try:
-        fresh.mkdir(parents=True)
-        fill(fresh)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
-    except OSError as error:
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise DatasetError(f"cannot write {out}: {error}: free space or choose another --out; what was there is unchanged") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+    replace_folder(out, fill, fault=run_fault)
 
 
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,20 @@
 """The composition root: what each command does, from files to files."""
 
-import contextlib
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
 import polars as pl
 
 from pureplay.apps.config import RunConfig
-from pureplay.apps.outputs import manifest_of, replace_folder, write_run, write_scores
-from pureplay.checks import CheckReport
+from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, synthetic_fault, write_file
+from pureplay.apps.outputs import manifest_of, write_run, write_scores
 from pureplay.dataset import Dataset, adopt_folder, write_json
-from pureplay.errors import SettingError, TableError
+from pureplay.errors import DatasetError, InsufficientDataError, SettingError, TableError
 from pureplay.evaluate import forward_returns, orthogonal_icir
 from pureplay.evaluate.records import OrthogonalICIR
 from pureplay.market import load_market
@@ -21,7 +22,7 @@ from pureplay.sessions import Calendar
 from pureplay.signals.momentum import product_peers, score_blocks
 from pureplay.signals.settings import SignalSettings
 from pureplay.sources.files import Imported, load
-from pureplay.studies.controls import control_scores
+from pureplay.studies.controls import control_scores, schemes_by_depth
 from pureplay.studies.momentum import Evaluation, Progress, run_momentum
 from pureplay.studies.records import MomentumStudy
 from pureplay.synthetic import market as synthetic_market
@@ -30,6 +31,7 @@ from pureplay.synthetic import write_market
 __all__ = ["DEMO", "evaluate_scores", "import_files", "run_config", "run_demo", "simulate", "write_signal"]
 
 DEMO: Final[Mapping[str, int]] = {"stocks": 900, "sessions": 2430, "seed": 11}
+_RUN_ONLY: Final = ("horizons_sessions", "universes", "shuffles", "quantiles")
 
 
 def import_files(map_file: Path, source: Path, out: Path, *, today: date, progress: Progress) -> tuple[Imported, Dataset]:
@@ -46,7 +48,7 @@ def import_files(map_file: Path, source: Path, out: Path, *, today: date, progre
     data = replace(data, quarantine={**data.quarantine, **refused})
     progress("writing the dataset")
     written = data.write(out)
-    (out / "import_report.txt").write_text(f"{imported.report}\n\nchecks\n{data.report}\n", encoding="utf-8")
+    _write_report(out, f"{imported.report}\n\nchecks\n{data.report}\n")
     return imported, replace(written, report=data.report)
 
 
@@ -55,7 +57,10 @@ def run_config(config: RunConfig, out: Path, *, data_folder: Path | None, progre
     folder = data_folder or config.data
     if folder is None:
         raise SettingError('the configuration names no data: add data = "FOLDER" or pass --data')
+    require_apart(out, folder)
+    folder_place(out, run_fault)  # now, not after minutes of work
     data = Dataset.open(folder)
+    _require_known(data, config.evaluation)
     study, scores = run_momentum(data, config.signal, config.evaluation, name=config.name, progress=progress)
     progress("writing the run")
     manifest = manifest_of(
@@ -69,6 +74,7 @@ def run_config(config: RunConfig, out: Path, *, data_folder: Path | None, progre
 
 def run_demo(out: Path, *, stocks: int, sessions: int, seed: int, shuffles: int, progress: Progress) -> dict[str, MomentumStudy]:
     """The same study on a synthetic market with under-reaction planted and on its placebo, side by side."""
+    folder_place(out, run_fault)
     evaluation = Evaluation(shuffles=shuffles, seed=seed, null_draws=500)
     settings = SignalSettings()
     studies, scores, manifests = {}, {}, {}
@@ -97,6 +103,7 @@ def run_demo(out: Path, *, stocks: int, sessions: int, seed: int, shuffles: int,
 
 def write_signal(data_folder: Path, settings: SignalSettings, out: Path, *, progress: Progress) -> int:
     """Scores of a dataset as one Parquet file; returns the number of rows."""
+    file_place(out)
     data = Dataset.open(data_folder)
     progress("market")
     market = load_market(data)
@@ -105,20 +112,27 @@ def write_signal(data_folder: Path, settings: SignalSettings, out: Path, *, prog
     progress("scores")
     scores = score_blocks(market, peers, settings)
     progress("writing scores")
-    partial = out.with_name(f".{out.name}.partial")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        stack.callback(partial.unlink, missing_ok=True)
-        rows = write_scores(scores, partial)
-        partial.replace(out)
-    return rows
+    rows: list[int] = []
+    write_file(out, lambda path: rows.append(write_scores(scores, path)))
+    return rows[0]
 
 
 def evaluate_scores(
-    data_folder: Path, scores_file: Path, *, column: str | None, evaluation: Evaluation, settings: SignalSettings, progress: Progress
+    data_folder: Path,
+    scores_file: Path,
+    *,
+    column: str | None,
+    evaluation: Evaluation,
+    settings: SignalSettings,
+    given: Collection[str] = (),
+    progress: Progress,
 ) -> OrthogonalICIR:
-    """Judge any score file against a dataset's bars, factors and controls."""
+    """Judge any score file against a dataset's bars, factors and controls.
+
+    given: evaluation settings that the user has set; those which only a run can honour are named in the notes of the verdict.
+    """
     data = Dataset.open(data_folder)
+    _require_known(data, evaluation)
     scores = _read_scores(scores_file)
     progress("forward returns")
     future = forward_returns(data, sessions=evaluation.horizon_sessions, delay=evaluation.delay_sessions)
@@ -143,7 +157,8 @@ def evaluate_scores(
         min_names=evaluation.min_names,
         calendar=data.calendar,
     )
-    return replace(judged, notes=judged.notes + notes)
+    _require_names(scores, _score_column(scores, column), evaluation.min_typical_names)
+    return replace(judged, notes=(*judged.notes, *notes, *_not_honoured(given)))
 
 
 def simulate(out: Path, *, settings: Mapping[str, Any], progress: Callable[[int, int], None]) -> Dataset:
@@ -153,32 +168,80 @@ def simulate(out: Path, *, settings: Mapping[str, Any], progress: Callable[[int,
         made = write_market(folder, **settings, progress=progress)
         adopt_folder(folder, calendar="XSHG", notes={"synthetic": True, **{key: str(each) for key, each in made.items()}})
 
-    replace_folder(out, fill)
+    replace_folder(out, fill, fault=synthetic_fault)
     return Dataset.open(out)
 
 
-def save_verdict(judged: OrthogonalICIR, out: Path) -> None:
-    """Write a verdict as JSON."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(out, judged.to_dict())
+def save_verdict(judged: OrthogonalICIR, out: Path, *, scores_file: Path) -> None:
+    """Write a verdict as JSON; raises DatasetError where `out` is the score file, or cannot be written."""
+    write_file(out, lambda path: write_json(path, judged.to_dict()), inputs=[scores_file])
 
 
-def describe_report(report: CheckReport | None) -> str:
-    """Text of a check report."""
-    return "" if report is None else str(report)
+def _write_report(folder: Path, text: str) -> None:
+    """The report beside a dataset that stands already: a failure here must not read as if the data were lost."""
+    report = folder / "import_report.txt"
+    partial = folder / f".import_report.{uuid.uuid4().hex}.partial"
+    try:
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(report)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            f"the dataset {folder} is written and complete, but {report} could not be: {error}: keep this copy\n{text}"
+        ) from error
+
+
+def _require_known(data: Dataset, evaluation: Evaluation) -> None:
+    """What the settings name must be in the dataset, told before anything is computed."""
+    columns = [each for each in data.columns("factors") if each not in ("date", "asset")]
+    absent = [each for each in evaluation.base or () if each not in columns]
+    if absent:
+        raise SettingError(f"base names {', '.join(absent)}, which is not in the factors; known are {', '.join(columns) or 'none'}")
+    known = schemes_by_depth(data)
+    if evaluation.industry_scheme is not None and evaluation.industry_scheme not in known:
+        raise SettingError(f"industry_scheme {evaluation.industry_scheme!r} is not in the dataset; known are {', '.join(known) or 'none'}")
+
+
+def _score_column(scores: pl.DataFrame, column: str | None) -> str:
+    """The column that the verdict was on: the named one, composite, or the only numeric one."""
+    if column is not None or "composite" in scores.columns:
+        return column or "composite"
+    return scores.drop("date", "asset").select(pl.selectors.numeric()).columns[0]
+
+
+def _require_names(scores: pl.DataFrame, column: str, fewest: int) -> None:
+    scored = scores.filter(pl.col(column).cast(pl.Float64).is_finite())
+    typical = float(np.median(scored.group_by("date").len()["len"].to_numpy())) if scored.height else 0.0
+    if typical < fewest:
+        raise InsufficientDataError(
+            f"a date with scores has {typical:.0f} scored names in the median; a verdict needs {fewest}: score more stocks, or lower "
+            "min_typical_names in [evaluation] of --config"
+        )
+
+
+def _not_honoured(given: Collection[str]) -> tuple[str, ...]:
+    named = [each for each in _RUN_ONLY if each in given]
+    if not named:
+        return ()
+    return (f"{', '.join(named)} of [evaluation] had no effect: `evaluate` judges one file of scores, only `pureplay run` does those",)
 
 
 def _read_scores(path: Path) -> pl.DataFrame:
     readers: dict[str, Callable[[Path], pl.DataFrame]] = {
-        ".parquet": pl.read_parquet,
-        ".csv": lambda file: pl.read_csv(file, infer_schema_length=None),
+        ".parquet": lambda file: pl.read_parquet(file, glob=False, hive_partitioning=False),
+        ".csv": lambda file: pl.read_csv(file, infer_schema_length=None, glob=False),
     }
-    if path.suffix not in readers:
+    if path.suffix.lower() not in readers:
         raise TableError(f"{path} is neither .parquet nor .csv: save the scores (date, asset and a score) as one of them")
+    if not path.is_file():
+        raise TableError(f"{path} is not a file: give the file of the scores, .parquet or .csv")
     try:
-        return readers[path.suffix](path)
-    except (OSError, pl.exceptions.ComputeError) as error:
-        raise TableError(f"{path} cannot be read: {error}") from error
+        return readers[path.suffix.lower()](path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise TableError(f"{path} cannot be read ({reason}): save the scores (date, asset and a score) again") from error
 
 
 def _prefixed(progress: Progress, prefix: str) -> Progress:

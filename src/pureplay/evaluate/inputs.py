@@ -1,6 +1,6 @@
 """Frames of the user as blocks on common axes: forward returns, scores, base factors, industries, universe."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -8,22 +8,24 @@ import polars as pl
 from pureplay.errors import SettingError, TableError
 from pureplay.frames import AnyFrame, conform, to_polars
 from pureplay.panel import Axes, BoolArray, FloatArray, IndexArray, label_block
-from pureplay.sessions import Calendar, sessions_between
+from pureplay.sessions import Calendar, DayArray, sessions_between
 from pureplay.stats.orthogonal import Orders, forward_orders
 
 __all__ = ["ForwardReturns", "Scores", "base_block", "forward_input", "group_block", "member_block", "score_input"]
 
 _PARTS = ("biz_mom_z", "biz_resvol_z")
+_DELIVERY_DATES = ("period_end", "publish_date", "eff_date")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardReturns:
-    """Forward returns of one horizon, sorted once."""
+    """Forward returns of one horizon, sorted once. closes: day on which each session's window ends, None where the frame is silent."""
 
     axes: Axes
     orders: Orders
     sessions: int
     delay: int
+    closes: DayArray | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +40,22 @@ class Scores:
 
 
 def forward_input(frame: AnyFrame, calendar: Calendar, *, delay: int = 1) -> ForwardReturns:
-    """Block of a forward-return frame: date, asset, forward_return and, if present, sessions and delay.
+    """Block of a forward-return frame: date, asset, forward_return and, if present, sessions, delay, ordinal and exit_date.
 
-    sessions is 20 and `delay` counts where the frame does not say.
+    sessions is 20 and `delay` and `calendar` count where the frame does not say; an `ordinal` is the session's place in the market.
     """
-    table = _keyed(frame, "forward_returns")
+    given = to_polars(frame, "forward_returns")
+    table = _keyed(given, "forward_returns", beside=(*_DELIVERY_DATES, "exit_date"))
     if "forward_return" not in table.columns:
         raise TableError(f"forward_returns lacks the column forward_return; it has {', '.join(table.columns)}: rename it")
-    axes = _axes(table, calendar)
+    axes = _axes(table, calendar) if "ordinal" not in table.columns else _numbered_axes(table)
     values = axes.blocks(table, ["forward_return"])["forward_return"]
     return ForwardReturns(
-        axes=axes, orders=forward_orders(values[None]), sessions=_constant(table, "sessions", 20), delay=_constant(table, "delay", delay)
+        axes=axes,
+        orders=forward_orders(values[None]),
+        sessions=_constant(table, "sessions", 20, least=1),
+        delay=_constant(table, "delay", delay, least=0),
+        closes=_closes(given, axes) if "exit_date" in given.columns else None,
     )
 
 
@@ -127,10 +134,10 @@ def _conformed(table: pl.DataFrame, name: str, rules: str) -> pl.DataFrame:
         raise TableError(str(error).replace(rules, name, 1)) from error
 
 
-def _keyed(frame: AnyFrame, name: str) -> pl.DataFrame:
+def _keyed(frame: AnyFrame, name: str, *, beside: tuple[str, ...] = _DELIVERY_DATES) -> pl.DataFrame:
+    """Rows by date and asset, without the date columns `beside` that are no figures."""
     table = to_polars(frame, name)
-    dates = {each: table[each] for each in ("period_end", "publish_date", "eff_date") if each in table.columns}
-    conformed = _conformed(table.drop(list(dates)), name, "factors")
+    conformed = _conformed(table.drop([each for each in beside if each in table.columns]), name, "factors")
     repeats = (pl.col("date") == pl.col("date").shift(1)) & (pl.col("asset") == pl.col("asset").shift(1))
     again = conformed.filter(repeats.fill_null(False))
     if again.height:
@@ -148,12 +155,64 @@ def _axes(table: pl.DataFrame, calendar: Calendar) -> Axes:
     return Axes(sessions, tuple(table["asset"].unique().sort()))
 
 
-def _constant(table: pl.DataFrame, name: str, default: int) -> int:
+def _numbered_axes(table: pl.DataFrame) -> Axes:
+    """Axes of the dates of a forward-return frame under the ordinals that it brings along."""
+    axes, numbers = _axes(table, "bars"), _one_a_date(table, "ordinal")["ordinal"].to_numpy()
+    if (numbers != np.round(numbers)).any() or (numbers < 0).any():
+        wrong = numbers[(numbers != np.round(numbers)) | (numbers < 0)][0]
+        raise TableError(f"forward_returns.ordinal must be whole numbers from 0 on, not {wrong:g}: number the sessions of the market")
+    steps, days = np.diff(numbers), np.diff(axes.sessions.dates.astype(np.int64))
+    if ((steps < 1) | (steps > days)).any():
+        at = int(np.argmax((steps < 1) | (steps > days)))
+        raise TableError(
+            f"forward_returns.ordinal goes from {numbers[at]:.0f} on {axes.sessions.dates[at]} to {numbers[at + 1]:.0f} on "
+            f"{axes.sessions.dates[at + 1]}, but it must rise from date to date, by one a day at most: number the market's sessions"
+        )
+    return replace(axes, sessions=replace(axes.sessions, ordinals=numbers.astype(np.int64)))
+
+
+def _closes(given: pl.DataFrame, axes: Axes) -> DayArray:
+    """Day on which the window of each session closes, NaT for sessions without a row."""
+    by_date, label = given.select("date", "exit_date").unique(), pl.lit("any")
+    plain = by_date.select(asset=label, start_date="date", end_date="exit_date", code=label, scheme=label)
+    try:
+        typed = _conformed(plain, "forward_returns", "industries")
+    except TableError as error:
+        raise TableError(str(error).replace("end_date", "exit_date")) from error
+    known = _one_a_date(typed.select(date="start_date", exit_date="end_date"), "exit_date")
+    early = known.filter(pl.col("exit_date") <= pl.col("date"))
+    if early.height:
+        raise TableError(
+            f"forward_returns has {early.height} dates whose exit_date does not lie after them, such as {early['date'][0]}: "
+            "give the day on which the window closes"
+        )
+    closes = np.full(axes.shape[0], np.datetime64("NaT"), dtype="datetime64[D]")
+    closes[axes.date_index(known["date"])] = known["exit_date"].to_numpy().astype("datetime64[D]")
+    return closes
+
+
+def _one_a_date(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Date and the one value that a column has on it, in date order."""
+    held = table.select("date", name).unique().sort("date", name)
+    if held[name].null_count():
+        raise TableError(f"forward_returns has rows without {name}: fill the column or leave it out")
+    again = held.filter(pl.col("date").is_duplicated())
+    if again.height:
+        values = ", ".join(str(each) for each in again.filter(pl.col("date") == again["date"][0])[name])
+        raise TableError(f"forward_returns hold several values of {name} on {again['date'][0]} ({values}): a date has one")
+    return held
+
+
+def _constant(table: pl.DataFrame, name: str, default: int, *, least: int) -> int:
     if name not in table.columns:
         return default
+    if table[name].null_count():
+        raise TableError(f"forward_returns has {table[name].null_count()} rows without {name}: fill the column or leave it out")
     values = table[name].unique()
     if values.len() != 1:
         raise TableError(f"forward_returns hold several values of {name}: {values.sort().head(5).to_list()}: pass one horizon at a time")
+    if not float(values[0]).is_integer() or values[0] < least:
+        raise TableError(f"forward_returns.{name} must be a whole number from {least} on, not {values[0]:g}: give it in sessions")
     return int(values[0])
 
 

@@ -1,22 +1,26 @@
 """Orthogonal ICIR: what a signal still predicts once the user's own factors are taken out of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from pureplay.errors import EvaluationError, SettingError
+from pureplay.errors import EvaluationError, InsufficientDataError, SettingError
 from pureplay.evaluate.inputs import ForwardReturns, Scores, base_block, forward_input, group_block, member_block, score_input
 from pureplay.evaluate.records import ControlFigure, ICSummary, OrthogonalICIR
 from pureplay.evaluate.summary import Timing, summarise
 from pureplay.frames import AnyFrame
 from pureplay.panel import Axes, BoolArray, FloatArray, IndexArray, to_frame
-from pureplay.sessions import Calendar
+from pureplay.sessions import Calendar, DayArray
 from pureplay.stats.inference import MeanTest, ewc_test
 from pureplay.stats.orthogonal import Orders, OrthogonalDays, orthogonal_days
 
 __all__ = ["Control", "Evaluator", "nested_t", "neutralise", "orthogonal_icir", "verdict"]
+
+_COVERED: Final = 0.9  # share of the names below which the base is said to keep names out
+_ROUNDING: Final = 1e-9  # a difference of two rank correlations below it is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,8 @@ class Evaluator:
     """Everything a signal is judged against, as blocks on common axes, so that many signals share the work.
 
     base: (sessions, columns, assets). groups: industry of the day, -1 = none, or None. eligible: universe, or None for all.
-    forward: forward returns with their order, one layer a horizon.
+    forward: forward returns with their order, one layer a horizon. closes: day on which each session's window ends, for the first
+    horizon; None where the axes reach to the end of the data and say it themselves.
     """
 
     axes: Axes
@@ -44,6 +49,7 @@ class Evaluator:
     groups: IndexArray | None = None
     eligible: BoolArray | None = None
     min_names: int = 30
+    closes: DayArray | None = None
 
     def days(
         self, signal: FloatArray, *, extra: tuple[FloatArray, ...] = (), raw: bool = False, among: BoolArray | None = None
@@ -67,6 +73,7 @@ class Evaluator:
             made.reason[horizon],
             horizon=self.horizons[horizon],
             timing=self.timing,
+            closes=self.closes if horizon == 0 else None,
         )
 
 
@@ -75,17 +82,14 @@ def verdict(
 ) -> OrthogonalICIR:
     """Judge a signal: raw, orthogonal, each control, paired differences on common names, and the nested test.
 
-    Raises EvaluationError where the base contains the signal, InsufficientDataError where no date is evaluable.
+    A control, or a nested test, without an answer is left out with a note. Raises EvaluationError where the base contains the
+    signal, InsufficientDataError where no date is evaluable.
     """
     raw = evaluator.summary(f"{name}, raw", evaluator.days(signal, raw=True))
     made = evaluator.days(signal)
     orthogonal = evaluator.summary(f"{name}, orthogonal", made)
-    figures = tuple(_control_figure(evaluator, each, signal, control) for each, control in controls.items())
-    different = [control for figure, control in zip(figures, controls.values(), strict=True) if not figure.identical]
-    nested = None
-    if different:
-        parts = tuple(part for control in different for part in control.parts)
-        nested = evaluator.summary(f"{name}, beyond base and controls", evaluator.days(signal, extra=parts))
+    figures, missing = _control_figures(evaluator, signal, controls)
+    nested, why = _nested(evaluator, name, signal, [controls[each.name] for each in figures if not each.identical])
     left = made.left[np.isfinite(made.left)]
     return OrthogonalICIR(
         raw=raw,
@@ -96,8 +100,55 @@ def verdict(
         dropped={column: int(count) for column, count in zip(evaluator.base_names, made.dropped.sum(axis=0), strict=True) if count},
         controls=figures,
         nested=nested,
-        notes=notes,
+        not_evaluable=tuple(missing),
+        notes=(*notes, *_names_lost(raw, orthogonal), *missing.values(), *why),
     )
+
+
+def _names_lost(raw: ICSummary, orthogonal: ICSummary) -> tuple[str, ...]:
+    if orthogonal.median_names >= _COVERED * raw.median_names:
+        return ()
+    return (
+        f"the base covers only {orthogonal.median_names:.0f} of {raw.median_names:.0f} names a date in the median: "
+        "missing factors or industries keep the rest out",
+    )
+
+
+def _nested(evaluator: Evaluator, name: str, signal: FloatArray, controls: Sequence[Control]) -> tuple[ICSummary | None, tuple[str, ...]]:
+    """Figures beyond base and controls, or a note on why there are none; neither without controls."""
+    if not controls:
+        return None, ()
+    label = f"{name}, beyond base and controls"
+    made = evaluator.days(signal, extra=tuple(part for control in controls for part in control.parts))
+    try:
+        return evaluator.summary(label, made), ()
+    except InsufficientDataError as error:
+        return None, (f"there is no nested test: {_reason(error, label)}",)
+    except EvaluationError:
+        return None, ("there is no nested test: base and controls together contain the signal, so nothing of it is left beyond them",)
+
+
+def _control_figures(
+    evaluator: Evaluator, signal: FloatArray, controls: Mapping[str, Control]
+) -> tuple[tuple[ControlFigure, ...], dict[str, str]]:
+    """Figures of the controls that have some, and a note by name on each that has none."""
+    figures, missing = [], {}
+    for name, control in controls.items():
+        try:
+            figures.append(_control_figure(evaluator, name, signal, control))
+        except InsufficientDataError as error:
+            missing[name] = f"control {name} is not evaluable: {_reason(error, f'{name}, raw', f'{name}, orthogonal')}"
+        except EvaluationError:
+            missing[name] = f"control {name} is not evaluable: the base contains it, so nothing of it is left"
+    return tuple(figures), missing
+
+
+def _reason(error: EvaluationError, *labels: str) -> str:
+    """Text of an error without the name of the figure that it begins with."""
+    text = str(error)
+    for label in labels:
+        text = text.removeprefix(f"{label}: ")
+    return text.removeprefix("not evaluable: ")
 
 
 def nested_t(evaluator: Evaluator, signal: FloatArray, controls: Mapping[str, Control]) -> float:
@@ -113,7 +164,7 @@ def _control_figure(evaluator: Evaluator, name: str, signal: FloatArray, control
         paired = MeanTest(mean=0.0, se=float("nan"), t=float("nan"), p=float("nan"), df=0, n=int(common.any(axis=1).sum()))
     else:
         difference = evaluator.days(signal, among=common).ic[0] - evaluator.days(control.score, among=common).ic[0]
-        paired = ewc_test(difference)
+        paired = ewc_test(np.where(np.abs(difference) < _ROUNDING, 0.0, difference))
     return ControlFigure(
         name=name,
         raw=evaluator.summary(f"{name}, raw", evaluator.days(control.score, raw=True)),
@@ -139,12 +190,14 @@ def orthogonal_icir(
     """Orthogonal ICIR of any score on any base: METHODS §5, S0's headline.
 
     signal: date, asset and a score; `column` names it (default: "composite", else the only numeric column).
-    forward_returns: as `forward_returns` makes them (date, asset, forward_return and, if known, sessions and delay).
+    forward_returns: as `forward_returns` makes them (date, asset, forward_return and, if known, sessions, delay, ordinal, exit_date);
+    calendar: numbers the dates of a frame without ordinal.
     base_factors: date, asset and any numeric columns known at the close of date; None = an empty base, the raw IC.
     industries: asset, start_date, end_date (first day after), code of one scheme, absorbed as dummies.
     controls: name → frame date, asset, composite (or one score) and the parts biz_mom_z and biz_resvol_z where it has them.
     universe: asset, start_date, end_date (last day): only names inside take part. timing: grid, split, null draws, seed.
-    min_names: fewest names a date; a date also needs twice as many names as regressors.
+    min_names: fewest names a date; a date also needs twice as many names as regressors. A control, or a nested test, that has no
+    answer is left out with a note.
 
     Per date: least squares of the signal on [1, base, industries] over names with everything finite - the fit never looks at which
     forward returns exist - and the Spearman correlation of the residual with the forward return. Infinite and missing values keep a
@@ -165,26 +218,57 @@ def neutralise(
     *,
     industries: AnyFrame | None = None,
     column: str | None = None,
+    min_names: int = 30,
     calendar: Calendar = "bars",
 ) -> pl.DataFrame:
     """The score with the base taken out, date by date: date, asset, residual. For delivery; looks at no return.
 
-    Names with any factor missing on a date have no row. Its orthogonal ICIR on the same base equals that of the score itself.
-    Raises EvaluationError where nothing is left on any date.
+    Names with any factor missing on a date have no row, nor has a date with fewer than `min_names` names, or fewer than twice as many
+    as regressors. Its orthogonal ICIR on the same base equals that of the score itself. Raises InsufficientDataError where no date has
+    enough names, EvaluationError where the base leaves nothing on any.
     """
     score = score_input(signal, None, column, calendar=calendar)
     shape = score.axes.shape
     nothing = Orders(np.empty((0, *shape)), np.empty((0, *shape), dtype=np.int32), np.empty((0, shape[0]), dtype=np.int64))
     base, _ = base_block(base_factors, score.axes)
-    made = orthogonal_days(score.values, base, nothing, groups=group_block(industries, score.axes), keep_residual=True)
+    groups = group_block(industries, score.axes)
+    made = orthogonal_days(score.values, base, nothing, groups=groups, min_names=min_names, keep_residual=True)
     if made.residual is None:
         raise SettingError("no residual was kept")
-    if not np.isfinite(made.residual).any():
-        raise EvaluationError(
-            f"{score.name}: nothing is left to deliver on any date: the base contains the score, or no name has a score and every factor "
-            "on the same date; leave out of the base what the score is made of, and check codes and dates"
+    enough = _enough_names(score.values, base, groups, made, min_names)
+    keep = np.isfinite(made.residual) & enough[:, None]
+    if not keep.any():
+        raise _nothing_to_deliver(score, made, enough, min_names)
+    return to_frame(score.axes, {"residual": made.residual}, keep)
+
+
+def _enough_names(signal: FloatArray, base: FloatArray, groups: IndexArray | None, made: OrthogonalDays, min_names: int) -> BoolArray:
+    """Dates with max(min_names, 2 × regressors) names in the fit, as the evaluation asks for."""
+    regressors = base.shape[1] - made.dropped.sum(axis=1) + 1
+    if groups is not None:
+        fitted = np.isfinite(signal) & (groups >= 0)
+        for column in range(base.shape[1]):
+            fitted &= np.isfinite(base[:, column])
+        regressors = regressors - 1 + np.array([np.unique(row[known]).size for row, known in zip(groups, fitted, strict=True)])
+    return np.asarray(made.fitted >= np.maximum(min_names, 2 * regressors))
+
+
+def _nothing_to_deliver(score: Scores, made: OrthogonalDays, enough: BoolArray, min_names: int) -> EvaluationError:
+    contained = int((enough & np.isfinite(made.left)).sum())
+    if contained:
+        return EvaluationError(
+            f"{score.name}: nothing is left to deliver: on {contained} of {enough.size} dates the base contains the score, and no "
+            "other date has enough names that differ: leave out of the base what the score is made of"
         )
-    return to_frame(score.axes, {"residual": made.residual}, np.isfinite(made.residual))
+    if enough.any():
+        return InsufficientDataError(
+            f"{score.name}: nothing to deliver: the score is the same for all names on each of {enough.size} dates"
+        )
+    return InsufficientDataError(
+        f"{score.name}: nothing to deliver: no date out of {enough.size} has enough names with a score, every factor and an industry where "
+        f"industries are given (at most {int(made.fitted.max(initial=0))} on one date; {min_names} and twice the number of regressors are "
+        "needed): widen the data, drop sparse factors, check codes and dates, or lower min_names"
+    )
 
 
 def _evaluator(
@@ -206,6 +290,7 @@ def _evaluator(
         groups=group_block(industries, future.axes),
         eligible=member_block(universe, future.axes),
         min_names=min_names,
+        closes=future.closes,
     )
 
 

@@ -10,9 +10,10 @@ import polars as pl
 
 from pureplay.stats.inference import MeanTest, OffsetNull
 
-__all__ = ["ControlFigure", "ICSummary", "OffsetFigure", "OrthogonalICIR", "Period"]
+__all__ = ["CRITICAL_T", "FEWEST_SHUFFLES", "ControlFigure", "ICSummary", "OffsetFigure", "OrthogonalICIR", "Period"]
 
 CRITICAL_T: Final = 2.306  # Student t with the 8 degrees of freedom of the EWC test, one-sided 2.5 %
+FEWEST_SHUFFLES: Final = 20  # METHODS §5: below it the largest of them says little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +29,17 @@ class OffsetFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """Figures of a stretch of dates: a calendar year, in sample, out of sample. months: calendar months with an IC in it."""
+    """Figures of a stretch of dates: a calendar year, in sample, out of sample.
+
+    months: calendar months with an IC in it. median_names: names of the median date with an IC.
+    """
 
     label: str
     first: date
     last: date
     months: int
     n_dates: int
+    median_names: float
     mean: float
     icir: float
     icir_min: float
@@ -49,8 +54,8 @@ class ICSummary:
     """Rank IC of one score at one horizon over all rebalance offsets.
 
     icir: mean of the offsets' ICIRs (the headline), with its smallest and largest and the number above 0. mean, sd, n_dates: of the
-    daily IC. test: EWC test of the mean IC; newey_west_t stands beside it. skipped: dates without an IC, by reason. null: where icir
-    falls when the signal knows nothing. daily: date, offset, ic, names, reason.
+    daily IC; median_names: names of the median date with an IC. test: EWC test of the mean IC; newey_west_t stands beside it.
+    skipped: dates without an IC, by reason. null: where icir falls when the signal knows nothing. daily: date, offset, ic, names, reason.
     """
 
     name: str
@@ -64,6 +69,7 @@ class ICSummary:
     mean: float
     sd: float
     n_dates: int
+    median_names: float
     test: MeanTest
     newey_west_t: float
     skipped: Mapping[str, int]
@@ -91,6 +97,7 @@ class ICSummary:
             "mean_ic": self.mean,
             "sd_ic": self.sd,
             "n_dates": self.n_dates,
+            "median_names": self.median_names,
             "t_ewc": self.test.t,
             "p_ewc": self.test.p,
             "t_newey_west": self.newey_west_t,
@@ -106,6 +113,7 @@ class ICSummary:
             "first": self.daily["date"].min(),
             "last": self.daily["date"].max(),
             "n_dates": self.n_dates,
+            "median_names": self.median_names,
             "mean": self.mean,
             "icir": self.icir,
             "icir_min": self.icir_min,
@@ -122,7 +130,7 @@ class ICSummary:
         head = (
             f"{self.name}: ICIR {self.icir:+.3f} [{self.icir_min:+.3f}, {self.icir_max:+.3f}] over {len(self.offsets)} offsets, "
             f"{self.n_positive} positive; mean IC {self.mean:+.4f}, EWC t {self.test.t:+.2f} (Newey-West {self.newey_west_t:+.2f}), "
-            f"{self.n_dates} dates, {self.horizon_sessions} sessions ahead"
+            f"{self.n_dates} dates, {self.median_names:.0f} names in the median, {self.horizon_sessions} sessions ahead"
         )
         if self.null is not None:
             band = dict(self.null.quantiles)
@@ -154,7 +162,8 @@ class OrthogonalICIR:
     raw, orthogonal: figures before and after the base. variance_left: mean share of the signal's cross-sectional variance that the
     base leaves, with its 5 % and 95 % dates. dropped: dates on which a base column was constant or redundant, by column. controls:
     figures of the controls. nested: the signal orthogonal to base plus the z-scores of all controls, None without controls.
-    shuffled_t: nested t of each within-industry shuffle. notes: what the reader should know.
+    not_evaluable: controls without figures, for reasons that stand in the notes. shuffled_t: nested t of each within-industry shuffle
+    that has one; shuffles_asked: how many were asked for. notes: what the reader should know.
     """
 
     raw: ICSummary
@@ -165,7 +174,9 @@ class OrthogonalICIR:
     dropped: Mapping[str, int]
     controls: tuple[ControlFigure, ...]
     nested: ICSummary | None
+    not_evaluable: tuple[str, ...] = ()
     shuffled_t: tuple[float, ...] = ()
+    shuffles_asked: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -178,8 +189,8 @@ class OrthogonalICIR:
         """The claim: "found", "not found" or "not decidable".
 
         Found: paired and nested tests hold against every control, one-sided at 2.5 % (EWC t above 2.306, 8 degrees of freedom), and
-        the nested t lies above that of every within-industry shuffle. Not found: one of them fails. Not decidable: none fails, but
-        a control, a test or the shuffles are absent.
+        the nested t lies above that of every one of at least 20 within-industry shuffles. Not found: one of them fails. Not decidable:
+        none fails, but a control, a test, or some of the shuffles are absent.
         """
         paired = [each.paired.t for each in self.controls if not each.identical]
         tests = [*paired, *([] if self.nested is None else [self.nested.test.t])]
@@ -187,9 +198,13 @@ class OrthogonalICIR:
         beaten = self.nested is not None and any(self.nested.test.t <= each for each in self.shuffled_t)
         if beaten or any(value <= CRITICAL_T for value in known):
             return "not found"
-        if self.nested is None or len(paired) < 2 or len(known) < len(tests) or not self.shuffled_t:
-            return "not decidable"
-        return "found"
+        complete = self.nested is not None and len(paired) >= 2 and len(known) == len(tests) and not self.not_evaluable
+        return "found" if complete and not self.shuffles_missing else "not decidable"
+
+    @property
+    def shuffles_missing(self) -> int:
+        """Shuffles with a nested t that a claim still needs: of those asked for, and of FEWEST_SHUFFLES at least."""
+        return max(0, max(FEWEST_SHUFFLES, self.shuffles_asked) - sum(math.isfinite(each) for each in self.shuffled_t))
 
     def to_dict(self) -> dict[str, Any]:
         """Figures by name, for summary.json."""
@@ -214,7 +229,9 @@ class OrthogonalICIR:
             },
             "nested_icir": None if self.nested is None else self.nested.icir,
             "nested_t": None if self.nested is None else self.nested.test.t,
+            "not_evaluable": list(self.not_evaluable),
             "shuffled_t": list(self.shuffled_t),
+            "shuffles_asked": self.shuffles_asked,
             "product_information": self.product_information,
             "notes": list(self.notes),
         }

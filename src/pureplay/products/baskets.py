@@ -138,8 +138,7 @@ def answer_entries(
     asking, spans, asked, _, first, last, _ = mix
     active, offsets, groups, makes, _, _, weights = baskets
     filing, weight_of, return_of = active[basket_row], weights[t - 1], returns[t]
-    minimum, after_removal, leave_out = rule
-    dated = ((first > row) | (last < row)).any()
+    (minimum, after_removal, leave_out), dated = rule, ((first > row) | (last < row)).any()
     for i in range(filing.size):
         if asking[row, i] < 0 or not trades[i]:
             continue

@@ -176,5 +176,8 @@ def _missing(verdict: OrthogonalICIR) -> Iterator[str]:
     tests = [each.paired.t for each in different] + ([] if verdict.nested is None else [verdict.nested.test.t])
     if any(math.isnan(value) for value in tests):
         yield "a t statistic on enough dates"
+    yield from (f"figures of the control {each}" for each in verdict.not_evaluable)
     if not verdict.shuffled_t:
         yield "shuffles"
+    elif verdict.shuffles_missing:
+        yield f"{count(verdict.shuffles_missing)} more shuffles with a nested t"

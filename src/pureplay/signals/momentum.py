@@ -229,13 +229,13 @@ def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> Sign
 
 def _composite(momentum_z: FloatArray, resvol_z: FloatArray) -> FloatArray:
     """0.5 a - 0.5 b; halving is exact, so 0.5 (a - b) has the same bits."""
-    out = np.empty(momentum_z.shape)
+    out = np.empty_like(momentum_z)
 
     def block(start: int, stop: int) -> None:
         np.subtract(momentum_z[start:stop], resvol_z[start:stop], out=out[start:stop])
         out[start:stop] *= 0.5
 
-    over_blocks(block, out.shape[0])
+    over_blocks(block, momentum_z.shape[0])
     return out
 
 

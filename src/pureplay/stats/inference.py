@@ -1,6 +1,7 @@
 """Inference on daily information coefficients, whose overlapping windows make them strongly autocorrelated."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,9 @@ from scipy import stats as distributions
 from pureplay.errors import SettingError
 from pureplay.panel import FloatArray
 
-__all__ = ["MeanTest", "OffsetNull", "ewc_test", "newey_west_t", "offset_null", "stationary_indices"]
+__all__ = ["FEWEST_ON_GRID", "MeanTest", "OffsetNull", "ewc_test", "newey_west_t", "offset_null", "stationary_indices"]
 
+FEWEST_ON_GRID: Final = 3  # dates that an offset needs for an ICIR
 _COSINES = 8
 
 
@@ -84,8 +86,9 @@ class OffsetNull:
     """Where the mean ICIR over offsets falls when the signal knows nothing: quantiles of a bootstrap of the demeaned daily IC.
 
     quantiles: (level, value) pairs; quantile_se is the Monte-Carlo error of the outermost. all_positive: probability that every offset
-    is positive. all_positive_se: its Monte-Carlo error. p: two-sided share of draws at least as far from 0 as the observed figure, and
-    its Monte-Carlo error p_se.
+    is positive. all_positive_se: its Monte-Carlo error. p: two-sided share of draws at least as far from 0 as the observed figure, which
+    counts as one of them, (k + 1) / (draws + 1), so that p is never 0; p_se: its Monte-Carlo error. mean_block: mean length of a block
+    in sessions. An offset of a draw counts with FEWEST_ON_GRID dates or more, as one of the observed figure does.
     """
 
     draws: int
@@ -104,7 +107,7 @@ def offset_null(
     """Null of the multi-offset ICIR by stationary bootstrap, all offsets jointly.
 
     ic: daily IC, NaN where skipped. offset: rebalance offset of each session. Sessions before the first IC and after the last take no
-    part. None where fewer than four blocks fit.
+    part. None where fewer than four blocks fit, or no draw has an offset with FEWEST_ON_GRID dates.
     """
     dates = np.flatnonzero(np.isfinite(ic))
     if dates.size < 4 * mean_block:
@@ -114,10 +117,12 @@ def offset_null(
     rows = stationary_indices(centred.size, draws, mean_block=mean_block, rng=rng)
     icirs = np.stack([_icir(centred[rows[:, offset == each]]) for each in np.unique(offset)])
     icirs = icirs[:, np.isfinite(icirs).any(axis=0)]  # a draw that met gaps only says nothing
+    if not icirs.shape[1]:
+        return None
     means, draws = np.nanmean(icirs, axis=0), icirs.shape[1]
     positive = (icirs > 0).all(axis=0)
     levels = (0.025, 0.05, 0.5, 0.95, 0.975)
-    p = float(np.mean(np.abs(means) >= abs(observed)))
+    p = float((np.sum(np.abs(means) >= abs(observed)) + 1) / (draws + 1))
     share = float(positive.mean())
     return OffsetNull(
         draws=draws,
@@ -137,7 +142,7 @@ def _icir(values: FloatArray) -> FloatArray:
     filled = np.where(known, values, 0.0)
     mean = filled.sum(axis=1) / np.maximum(n, 1)
     variance = np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1) / np.maximum(n - 1, 1)
-    return np.where((n > 1) & (variance > 0), mean / np.sqrt(np.where(variance > 0, variance, 1.0)), np.nan)
+    return np.where((n >= FEWEST_ON_GRID) & (variance > 0), mean / np.sqrt(np.where(variance > 0, variance, 1.0)), np.nan)
 
 
 def _quantile_se(values: FloatArray, level: float) -> float:

@@ -10,13 +10,22 @@ import polars as pl
 from pureplay.dataset import Dataset
 from pureplay.evaluate.orthogonal import Control
 from pureplay.market import Market
-from pureplay.panel import Axes, label_block
+from pureplay.panel import Axes, BoolArray, label_block
 from pureplay.products.mix import industry_mix, market_mix
 from pureplay.signals.implied import Peers
 from pureplay.signals.momentum import SignalBlocks, peers_from_mix, score_blocks
 from pureplay.signals.settings import SignalSettings
 
-__all__ = ["INDUSTRY", "OWN_ONLY", "build_controls", "control_scores", "deal_within_industry", "schemes_by_depth", "shuffle_source"]
+__all__ = [
+    "INDUSTRY",
+    "OWN_ONLY",
+    "build_controls",
+    "control_scores",
+    "deal_within_industry",
+    "main_labels",
+    "schemes_by_depth",
+    "shuffle_source",
+]
 
 OWN_ONLY: Final = "own_only"
 INDUSTRY: Final = "industry"
@@ -36,7 +45,7 @@ def control_scores(data: Dataset, market: Market, settings: SignalSettings) -> t
     own_only: implied := leave-one-out weighted market return. industry: implied := leave-one-out return of the finest industry
     level at hand; where the products are that very level it would be the signal itself, so the next coarser one stands in.
     """
-    plain = replace(settings, fallback=())
+    plain = replace(settings, fallback=(), fallback_scheme=None)
     out = {OWN_ONLY: score_blocks(market, peers_from_mix(market_mix(market.axes), market, plain), plain)}
     schemes = schemes_by_depth(data)
     if not schemes:
@@ -61,18 +70,22 @@ def build_controls(
     return controls, scores, notes
 
 
-def shuffle_source(data: Dataset, axes: Axes, peers: Peers, *, scheme: str, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """For every asset, the asset of its own industry whose filings it is dealt; for the whole history at once.
-
-    An asset's industry is the label it carries on most sessions. Assets that never file keep nothing and give nothing.
-    """
+def main_labels(data: Dataset, axes: Axes, scheme: str) -> npt.NDArray[np.int64]:
+    """For every asset the number of the industry label that it carries on most sessions, -1 where it never has one."""
     table = data.frame("industries").filter(pl.col("scheme") == scheme)
     labels = label_block(axes, table, table["code"].rank("dense").cast(pl.Int64) - 1, last_day_counts=False)
-    files = (peers.mix.active >= 0).any(axis=0)
-    main = np.array([np.bincount(column[column >= 0]).argmax() if (column >= 0).any() else -1 for column in labels.T])
-    source = np.arange(axes.shape[1], dtype=np.int64)
-    for label in np.unique(main[files]):
-        members = np.flatnonzero(files & (main == label))
+    return np.array([np.bincount(column[column >= 0]).argmax() if (column >= 0).any() else -1 for column in labels.T])
+
+
+def shuffle_source(labels: npt.NDArray[np.int64], files: BoolArray, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """For every asset, the asset of its own industry whose filings it is dealt; for the whole history at once.
+
+    labels: as `main_labels` gives them. files: assets that ever have a usable filing. Assets that never file, or never carry a label,
+    keep what they have.
+    """
+    source = np.arange(labels.size, dtype=np.int64)
+    for label in np.unique(labels[files & (labels >= 0)]):
+        members = np.flatnonzero(files & (labels == label))
         source[members] = rng.permutation(members)
     return source
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,73 +16,20 @@ from pureplay.evaluate.diagnostics import factor_correlations, quantile_curve, s
 from pureplay.evaluate.inputs import base_block, group_block, member_block
 from pureplay.evaluate.orthogonal import Control, Evaluator, nested_t, verdict
 from pureplay.evaluate.records import ICSummary, OrthogonalICIR
-from pureplay.evaluate.summary import Timing
 from pureplay.market import Market, load_market
+from pureplay.panel import FloatArray
 from pureplay.signals.implied import Peers
 from pureplay.signals.momentum import SignalBlocks, product_peers, score_blocks
 from pureplay.signals.settings import SignalSettings
 from pureplay.stats.lookahead import compound_forward
 from pureplay.stats.orthogonal import forward_orders
-from pureplay.studies.controls import build_controls, deal_within_industry, schemes_by_depth, shuffle_source
+from pureplay.studies.controls import build_controls, deal_within_industry, main_labels, schemes_by_depth, shuffle_source
+from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.records import MomentumStudy
 
 __all__ = ["Evaluation", "Progress", "run_momentum"]
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """How a study judges its scores.
-
-    horizon_sessions: of the headline. horizons_sessions: further ones beside it. delay_sessions: from score to entry.
-    grid_sessions: between rebalances. split: last in-sample day. base: columns of the factors table to take out, None = all of them;
-    () = none. industry_scheme: labels absorbed as dummies. universes: whether to repeat the figure within each index.
-    shuffles: within-industry shuffles. null_draws: bootstrap draws. min_names: fewest names a date. min_typical_names: median of
-    scored names a date below which there is no verdict: a rank correlation of some thirty names from a handful of baskets is
-    noise, whatever its t. quantiles: of the curve. seed: of shuffles and bootstrap.
-    """
-
-    horizon_sessions: int = 20
-    horizons_sessions: tuple[int, ...] = (1, 5, 10, 20, 40, 60, 120)
-    delay_sessions: int = 1
-    grid_sessions: int = 20
-    split: date | None = None
-    base: tuple[str, ...] | None = None
-    industry_scheme: str | None = None
-    universes: bool = True
-    shuffles: int = 20
-    null_draws: int = 1000
-    min_names: int = 30
-    min_typical_names: int = 100
-    quantiles: int = 10
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        low = {
-            "horizon_sessions": 1,
-            "delay_sessions": 1,
-            "grid_sessions": 1,
-            "shuffles": 0,
-            "null_draws": 0,
-            "min_names": 3,
-            "min_typical_names": 1,
-            "quantiles": 2,
-        }
-        for name, least in low.items():
-            if getattr(self, name) < least:
-                raise SettingError(f"{name} must be at least {least}, not {getattr(self, name)}")
-
-    @property
-    def timing(self) -> Timing:
-        """The part that the evaluation reads."""
-        return Timing(
-            grid_sessions=self.grid_sessions,
-            delay_sessions=self.delay_sessions,
-            split=self.split,
-            null_draws=self.null_draws,
-            seed=self.seed,
-        )
 
 
 @dataclass(slots=True)
@@ -128,17 +75,18 @@ def run_momentum(
     if judged is not None:
         with clock.stage("within-industry shuffles"):
             judged = _with_shuffles(judged, data, market, peers, settings, evaluation, evaluator, controls, clock.say)
+    left_out: list[str] = []
     with clock.stage("components, horizons, universes"):
-        components = _components(evaluator, scores, control_scores)
-        horizons = _horizons(market, evaluation, scores, evaluator) if judged is not None else ()
-        universes = _universes(data, evaluation, scores, evaluator) if judged is not None else {}
+        components = _components(evaluator, scores, control_scores, left_out)
+        horizons = _horizons(market, evaluation, scores, evaluator, left_out) if judged else ()
+        universes = _universes(data, evaluation, scores, evaluator, left_out) if judged else {}
     study = MomentumStudy(
         name=name,
         synthetic=bool(data.notes.get("synthetic", False)),
         settings=settings.to_dict(),
         evaluation=asdict(evaluation),
         data=_facts(data, market),
-        verdict=judged,
+        verdict=judged and replace(judged, notes=(*judged.notes, *(f"left out: {each}" for each in left_out))),
         not_evaluable=why,
         components=components,
         horizons=horizons,
@@ -234,55 +182,76 @@ def _with_shuffles(
         return replace(judged, notes=(*judged.notes, "products are industry labels: there is nothing to shuffle within an industry"))
     if not schemes or evaluation.shuffles == 0:
         return judged
+    used = {each.name for each in judged.controls if not each.identical}
+    same = {name: control for name, control in controls.items() if name in used}  # the shuffles meet what the signal met
+    labels = main_labels(data, market.axes, schemes[0])
+    files = np.asarray((peers.mix.active >= 0).any(axis=0))
     found = []
     for number in range(evaluation.shuffles):
         say(f"within-industry shuffles {number + 1}/{evaluation.shuffles}")
-        rng = np.random.default_rng([evaluation.seed, number])
-        dealt = deal_within_industry(peers, shuffle_source(data, market.axes, peers, scheme=schemes[0], rng=rng))
-        found.append(nested_t(evaluator, score_blocks(market, dealt, settings).composite, controls))
-    return replace(judged, shuffled_t=tuple(each for each in found if np.isfinite(each)))
+        source = shuffle_source(labels, files, np.random.default_rng([evaluation.seed, number]))
+        dealt = deal_within_industry(peers, source)
+        found.append(nested_t(evaluator, score_blocks(market, dealt, settings).composite, same))
+    known = tuple(each for each in found if np.isfinite(each))
+    notes = list(judged.notes)
+    bare = int((files & (labels < 0)).sum())
+    if bare:
+        notes.append(f"{bare} stocks with filings carry no {schemes[0]} label: the shuffles leave them as they are")
+    if len(known) < len(found):
+        notes.append(f"{len(found) - len(known)} of {len(found)} shuffles gave no nested t")
+    return replace(judged, shuffled_t=known, shuffles_asked=evaluation.shuffles, notes=tuple(notes))
 
 
-def _components(evaluator: Evaluator, scores: SignalBlocks, controls: Mapping[str, SignalBlocks]) -> dict[str, ICSummary]:
-    parts = {"composite": scores.composite, "biz_mom": scores.biz_mom, "implied": scores.implied, "minus biz_resvol": -scores.biz_resvol}
-    for name, each in controls.items():
-        parts |= {name: each.composite, f"{name} biz_mom": each.biz_mom}
+def _summaries(made: Mapping[str, Callable[[], ICSummary]], left_out: list[str]) -> dict[str, ICSummary]:
+    """Figures by name; what cannot be computed is named in left_out with its reason."""
     out = {}
-    for name, block in parts.items():
-        inside = np.where(scores.universe, block, np.nan)
+    for name, make in made.items():
         try:
-            out[name] = evaluator.summary(f"{name}, raw", evaluator.days(inside, raw=True))
-        except InsufficientDataError:
-            continue
+            out[name] = make()
+        except InsufficientDataError as error:
+            left_out.append(str(error))
     return out
 
 
-def _horizons(market: Market, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator) -> tuple[ICSummary, ...]:
-    horizons = tuple(each for each in evaluation.horizons_sessions if each + evaluation.delay_sessions < market.axes.shape[0])
+def _components(
+    evaluator: Evaluator, scores: SignalBlocks, controls: Mapping[str, SignalBlocks], left_out: list[str]
+) -> dict[str, ICSummary]:
+    parts = {"composite": scores.composite, "biz_mom": scores.biz_mom, "implied": scores.implied, "minus biz_resvol": -scores.biz_resvol}
+    for name, each in controls.items():
+        parts |= {name: each.composite, f"{name} biz_mom": each.biz_mom}
+
+    def raw(name: str, block: FloatArray) -> ICSummary:
+        return evaluator.summary(f"{name}, raw", evaluator.days(np.where(scores.universe, block, np.nan), raw=True))
+
+    return _summaries({name: partial(raw, name, block) for name, block in parts.items()}, left_out)
+
+
+def _horizons(market: Market, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator, left_out: list[str]) -> tuple[ICSummary, ...]:
+    sessions = market.axes.shape[0]
+    horizons = tuple(each for each in evaluation.horizons_sessions if each + evaluation.delay_sessions < sessions)
+    long = [each for each in evaluation.horizons_sessions if each not in horizons]
+    left_out += [f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in long]
     if not horizons:
         return ()
     judge = replace(main, horizons=horizons, forward=forward_orders(_forward(market, evaluation, horizons)))
     made = judge.days(scores.composite)
-    out = []
-    for position, horizon in enumerate(horizons):
-        try:
-            out.append(judge.summary(f"composite, {horizon} sessions", made, horizon=position))
-        except InsufficientDataError:
-            continue
-    return tuple(out)
+    figures = {
+        f"composite, {horizon} sessions": partial(judge.summary, f"composite, {horizon} sessions", made, horizon=position)
+        for position, horizon in enumerate(horizons)
+    }
+    return tuple(_summaries(figures, left_out).values())
 
 
-def _universes(data: Dataset, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator) -> dict[str, ICSummary]:
+def _universes(data: Dataset, evaluation: Evaluation, scores: SignalBlocks, main: Evaluator, left_out: list[str]) -> dict[str, ICSummary]:
     if not evaluation.universes or not data.has("index_members"):
         return {}
-    members, out = data.frame("index_members"), {}
-    for index in members["index"].unique().sort():
+    members = data.frame("index_members")
+
+    def within(index: str) -> ICSummary:
         inside = member_block(members.filter(pl.col("index") == index), main.axes)
-        try:
-            out[index] = main.summary(f"composite within {index}", main.days(scores.composite, among=inside))
-        except InsufficientDataError:
-            continue
-    return out
+        return main.summary(f"composite within {index}", main.days(scores.composite, among=inside))
+
+    return _summaries({index: partial(within, index) for index in members["index"].unique().sort()}, left_out)
 
 
 def _coverage(market: Market, scores: SignalBlocks) -> pl.DataFrame:
