@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pureplay.dataset import Dataset, adopt_folder, check_folder, file_sha256, write_json
 from pureplay.errors import DatasetError, SettingError, TableError
-from tests.border_market import DAYS, STOCKS, bars, market, put, segments, taxonomy
+from tests.border_market import DAYS, STOCKS, bars, filings, market, put, segments, taxonomy
 
 
 @pytest.fixture
@@ -253,8 +253,10 @@ def full_market() -> dict[str, pl.DataFrame]:
     """Every kind of date of the contracts."""
     day = timedelta(days=1)
     start, end = DAYS[1], DAYS[4]
+    later = pl.col("publish_date") + pl.duration(days=620 * (pl.col("asset") == STOCKS[1]))
     return market() | {
-        "segments": segments().with_columns(pl.col("publish_date") + pl.duration(days=620 * (pl.int_range(pl.len()) % 2))),
+        "segments": segments().with_columns(later),
+        "filings": filings().with_columns(later),
         "taxonomy": taxonomy().with_columns(
             start_date=pl.Series([None, None, start, None, None]), end_date=pl.Series([None, None, end, start, None])
         ),

@@ -286,10 +286,10 @@ class TestExit:
     def test_check_passes_when_every_step_does(self, runner: FakeRunner) -> None:
         assert call(runner, "check") == 0
 
-    def test_only_the_doctests_may_be_none(self, runner: FakeRunner, capsys: pytest.CaptureFixture[str]) -> None:
-        runner.codes["pytest"] = run_script.NO_TESTS_COLLECTED
+    def test_a_step_that_finds_no_test_has_failed(self, runner: FakeRunner, capsys: pytest.CaptureFixture[str]) -> None:
+        runner.codes["pytest"] = 5
         assert call(runner, "check") == 1
-        assert "architecture FAILED, doctests ok" in capsys.readouterr().err
+        assert "architecture FAILED, doctests FAILED" in capsys.readouterr().err
 
     def test_an_old_python_is_told_so(self) -> None:
         assert "needs Python 3.11 or newer, and this is 3.10" in run_script.python_fault((3, 10, 13))

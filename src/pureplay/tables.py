@@ -277,7 +277,11 @@ def contract(name: str) -> Contract:
 
 
 def describe(name: str) -> pl.DataFrame:
-    """Data dictionary of a table: column, type, unit, required, key, english, chinese."""
+    """Data dictionary of a table: column, type, unit, required, key, english, chinese.
+
+    >>> describe("segments").filter(pl.col("required"))["column"].to_list()
+    ['asset', 'period_end', 'product', 'publish_date', 'revenue']
+    """
     each = contract(name)
     rows = [
         {

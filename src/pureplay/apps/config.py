@@ -46,13 +46,6 @@ def read_config(path: Path) -> RunConfig:
         if key in content and not (isinstance(content[key], str) and content[key].strip()):
             raise SettingError(f'{path}: {key} must be a text such as {key} = "cn", not {content[key]!r}')
     evaluation = _section(Evaluation, content.get("evaluation", {}), f"{path} [evaluation]")
-    try:
-        _ = evaluation.timing  # has rules of its own, told now and not after the scores are made
-    except ValueError as error:
-        raise SettingError(f"{path} [evaluation]: {error}") from error
-    twice = [name for name in dict.fromkeys(evaluation.base or ()) if (evaluation.base or ()).count(name) > 1]
-    if twice:
-        raise SettingError(f"{path} [evaluation]: base must name every column once, not {', '.join(twice)} twice: leave out the repeat")
     return RunConfig(
         name=content.get("name", path.stem),
         data=Path(content["data"]) if "data" in content else None,

@@ -23,7 +23,11 @@ _BARE: Final = r"^(\d{1,6})$"
 
 
 def normalise_cn(codes: pl.Series) -> pl.Series:
-    """`codes` (text) as `600519.SH`; null where a code cannot be read. Applying it twice changes nothing."""
+    """`codes` (text) as `600519.SH`; null where a code cannot be read. Applying it twice changes nothing.
+
+    >>> normalise_cn(pl.Series(["SH600519", "000001.XSHE", "430047", "fund"])).to_list()
+    ['600519.SH', '000001.SZ', '430047.BJ', None]
+    """
     distinct = codes.drop_nulls().unique()
     if distinct.is_empty():
         return codes.cast(pl.String)

@@ -36,6 +36,10 @@ def ewc_test(series: FloatArray, *, cosines: int = _COSINES) -> MeanTest:
 
     The long-run variance is the mean of the squared first `cosines` type-II cosine transforms of the demeaned series; the t
     statistic follows Student's t with `cosines` degrees of freedom. NaN entries are left out and the rest closes up.
+
+    >>> found = ewc_test(np.sin(np.arange(400.0)) + 0.2)
+    >>> found.n, found.df, bool(found.p < 0.001)
+    (400, 8, True)
     """
     if cosines < 1:
         raise SettingError(f"cosines must be at least 1, not {cosines}")

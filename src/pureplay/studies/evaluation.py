@@ -54,8 +54,9 @@ class Evaluation:
         for value in self.horizons_sessions:
             if not is_whole(value) or value < 1:
                 raise SettingError(f"horizons_sessions must be whole numbers of at least 1, not {value!r}")
-        if self.base is not None and len(set(self.base)) < len(self.base):
-            raise SettingError(f"base must name every factor once, not {self.base!r}")
+        twice = [name for name in dict.fromkeys(self.base or ()) if (self.base or ()).count(name) > 1]
+        if twice:
+            raise SettingError(f"base must name every column once, not {', '.join(twice)} twice: leave out the repeat")
         _ = self.timing  # checks grid, split, draws and seed
 
     @property
