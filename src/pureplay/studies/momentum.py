@@ -69,7 +69,7 @@ def run_momentum(
     with clock.stage("verdict"):
         try:
             _require_names(scores, evaluation)
-            judged = verdict(evaluator, "composite", scores.composite, controls, notes=notes + _notes(data, evaluation))
+            judged = verdict(evaluator, "composite", scores.composite, controls, notes=notes + _notes(data, settings, evaluation))
         except InsufficientDataError as error:
             why = _not_evaluable(str(error), scores, peers)
     if judged is not None:
@@ -129,11 +129,11 @@ def _forward(market: Market, evaluation: Evaluation, horizons: tuple[int, ...]) 
     return np.stack([compound_forward(market.returns, market.traded, sessions=each, delay=evaluation.delay_sessions) for each in horizons])
 
 
-def _notes(data: Dataset, evaluation: Evaluation) -> tuple[str, ...]:
+def _notes(data: Dataset, settings: SignalSettings, evaluation: Evaluation) -> tuple[str, ...]:
     out = []
     if not data.has("factors") or evaluation.base == ():
         out.append("there is no factors table in use, so the base is empty: the orthogonal figure is the raw one")
-    if data.has("segments"):
+    if settings.products == "segments":
         assumed = data.frame("segments").filter(pl.col("known_at_source") == "assumed").height
         if assumed:
             out.append(f"{assumed} segment rows carry an assumed publish date, so they are not point in time at the source")
