@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pureplay.errors import SettingError
-from pureplay.parallel import over_blocks, over_units, worker_count
+from pureplay.parallel import over_blocks, worker_count
 
 
 @pytest.fixture(params=["1", "2", "5"])
@@ -32,42 +32,40 @@ def test_blocks_cover_every_place_once(total: int, workers: int) -> None:
     assert (seen == 1).all()
 
 
-def test_results_come_in_the_order_of_the_units(workers: int) -> None:
-    calls: list[tuple[int, int]] = []
-    found = over_units(lambda unit: unit * 2, range(40), progress=lambda done, total: calls.append((done, total)))
-    assert found == [2 * unit for unit in range(40)]
-    assert calls == [(done, 40) for done in range(1, 41)]
-    assert over_units(lambda unit: unit, []) == []
-
-
 def test_work_is_spread_and_blas_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUREPLAY_WORKERS", "2")
     both = threading.Barrier(2, timeout=20)
+    seen: list[int] = []
 
-    def work(unit: int) -> int:
-        both.wait()  # passes only where two units run at a time
-        return max((each["num_threads"] for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"), default=1)
+    def work(start: int, stop: int) -> None:
+        both.wait()  # passes only where two blocks run at a time
+        seen.append(max((each["num_threads"] for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"), default=1))
 
-    assert over_units(work, range(4)) == [1] * 4
+    over_blocks(work, 4, uses_blas=True)
+    assert seen == [1] * 4
+
+
+def test_blas_is_held_with_one_worker_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUREPLAY_WORKERS", "1")
+    seen: list[int] = []
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        over_blocks(lambda start, stop: seen.extend(_blas_threads()), 4, uses_blas=True)
+        assert set(_blas_threads()) == {2}
+    assert set(seen) == {1}
+
+
+def _blas_threads() -> list[int]:
+    return [each["num_threads"] for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"]
 
 
 @pytest.mark.parametrize("at", [0, 7])
-def test_an_error_in_a_unit_comes_through(workers: int, at: int) -> None:
-    def work(unit: int) -> int:
-        if unit == at:
-            raise ZeroDivisionError(f"unit {unit}")
-        return unit
+def test_an_error_in_a_block_comes_through(workers: int, at: int) -> None:
+    def work(start: int, stop: int) -> None:
+        if start <= at < stop:
+            raise ZeroDivisionError(f"place {at}")
 
-    with pytest.raises(ZeroDivisionError, match=f"unit {at}"):
-        over_units(work, range(8))
-
-
-def test_progress_may_stop_the_work(workers: int) -> None:
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        over_units(lambda unit: unit, range(8), progress=stop)
+    with pytest.raises(ZeroDivisionError, match=f"place {at}"):
+        over_blocks(work, 8)
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", "²", "٣"])

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that numba calls: loaded here, it can be held to one thread from the start
 
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
