@@ -40,7 +40,7 @@ def main() -> None:
 @app.command()
 def demo(
     out: Out = Path("runs/demo"),
-    stocks: Annotated[int, typer.Option(help="Stocks in each synthetic market.")] = 900,
+    stocks: Annotated[int, typer.Option(help="Stocks in each synthetic market.")] = 1500,
     sessions: Annotated[int, typer.Option(help="Trading sessions.")] = 2430,
     seed: Annotated[int, typer.Option(help="Seed of markets, shuffles and bootstrap.")] = 11,
     shuffles: Annotated[int, typer.Option(help="Within-industry shuffles a market.")] = 20,

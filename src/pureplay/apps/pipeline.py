@@ -28,9 +28,9 @@ from pureplay.studies.records import MomentumStudy
 from pureplay.synthetic import market as synthetic_market
 from pureplay.synthetic import write_market
 
-__all__ = ["DEMO", "evaluate_scores", "import_files", "run_config", "run_demo", "simulate", "write_signal"]
+__all__ = ["DEMO_UNDERREACTION", "evaluate_scores", "import_files", "run_config", "run_demo", "simulate", "write_signal"]
 
-DEMO: Final[Mapping[str, int]] = {"stocks": 900, "sessions": 2430, "seed": 11}
+DEMO_UNDERREACTION: Final = 0.6  # mean share of product news that is priced late in the planted market
 _RUN_ONLY: Final = ("horizons_sessions", "universes", "shuffles", "quantiles")
 
 
@@ -78,7 +78,7 @@ def run_demo(out: Path, *, stocks: int, sessions: int, seed: int, shuffles: int,
     evaluation = Evaluation(shuffles=shuffles, seed=seed, null_draws=500)
     settings = SignalSettings()
     studies, scores, manifests = {}, {}, {}
-    for name, underreaction in (("planted", 0.5), ("placebo", 0.0)):
+    for name, underreaction in (("planted", DEMO_UNDERREACTION), ("placebo", 0.0)):
         say = _prefixed(progress, f"{name}: ")
         say("simulating the market")
         made = synthetic_market(stocks=stocks, sessions=sessions, seed=seed, underreaction=underreaction)
