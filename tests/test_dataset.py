@@ -517,3 +517,19 @@ def test_json_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         write_json(tmp_path / "a.json", {"long": "x" * 100_000, "bad": circle})
     assert json.loads((tmp_path / "a.json").read_text("utf-8"))["x"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_digest_of_a_table_in_memory_is_that_of_its_values() -> None:
+    one = Dataset.from_frames(market())
+    assert Dataset.from_frames({name: frame.to_pandas() for name, frame in market().items()}).fingerprint() == one.fingerprint()
+    pieces = {name: pl.concat([frame[:3], frame[3:]], rechunk=False) for name, frame in market().items()}
+    assert Dataset.from_frames(pieces).fingerprint() == one.fingerprint()
+    for name, change in (
+        ("bars", put(bars(), 4, ret=0.012345)),
+        ("bars", put(bars(), 4, ret=None)),
+        ("segments", put(segments(), 0, revenue=41.25)),
+    ):
+        other = Dataset.from_frames({**market(), name: change}).fingerprint()
+        assert other[name] != one.fingerprint()[name]
+    moved = bars().with_columns(asset=pl.col("asset").str.replace("0$", "00")).sort("date", "asset")
+    assert Dataset.from_frames({"bars": moved}).fingerprint() != Dataset.from_frames({"bars": bars()}).fingerprint()

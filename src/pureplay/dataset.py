@@ -251,9 +251,16 @@ def _no_table(root: Path) -> str:
 
 
 def _frame_sha256(frame: pl.DataFrame) -> str:
+    """Digest of names, types, missing marks and values, whatever library made the frame and however it is laid out in memory."""
     digest = hashlib.sha256(repr(list(frame.schema.items())).encode())
     for column in frame.iter_columns():
-        digest.update(column.hash(seed=0).to_numpy().tobytes())
+        digest.update(column.is_null().to_numpy().tobytes())
+        if column.dtype == pl.String:
+            text = column.fill_null("")
+            digest.update(text.str.len_bytes().to_numpy().tobytes())
+            digest.update(str(text.str.join("").item()).encode())
+        else:
+            digest.update(column.to_physical().fill_null(0).to_numpy().tobytes())
     return digest.hexdigest()
 
 
