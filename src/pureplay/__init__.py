@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pureplay.dataset import Dataset, check_folder
     from pureplay.signals import SignalSettings, product_momentum
-    from pureplay.synthetic import market
 
 __version__ = "0.1.0"
 
@@ -14,11 +13,10 @@ _WHERE: Final = {
     "Dataset": "pureplay.dataset",
     "SignalSettings": "pureplay.signals",
     "check_folder": "pureplay.dataset",
-    "market": "pureplay.synthetic",
     "product_momentum": "pureplay.signals",
 }
 
-__all__ = ["Dataset", "SignalSettings", "check_folder", "market", "product_momentum"]
+__all__ = ["Dataset", "SignalSettings", "check_folder", "product_momentum"]
 
 
 def __getattr__(name: str) -> object:
