@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tasks of pureplay for a machine that has nothing but Python: makes .venv, installs the pinned packages, runs the task in it.
 
-    python run.py demo | test | check | bench | setup | docs
+    python run.py demo | test | check | bench | setup
 
 Standard library only. Everything that starts a process goes through a `Runner`, so that a test can pass a fake one.
 The syntax above the version check, and the shape of the whole file, parse on Python 3.6: an old Python gets a message, not a traceback.
@@ -51,7 +51,7 @@ class Step(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A task. `needs` are extras it cannot run without, `extras` may be left out; `file` must exist in the tree.
+    """A task. `needs` are extras it cannot run without, `extras` may be left out.
 
     Further arguments go to the step when `passes_on`. With `in_root` the step runs in the repository root, otherwise where
     the user is, so that paths the user gives mean what they say.
@@ -61,7 +61,6 @@ class Command(NamedTuple):
     steps: tuple[Step, ...] = ()
     needs: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
-    file: str = ""
     passes_on: bool = True
     in_root: bool = True
 
@@ -77,11 +76,8 @@ COMMANDS = {
     "demo": Command("the whole study on the built-in market", (Step("demo", ("-m", "pureplay", "demo")),), in_root=False),
     "test": Command("the tests, on two processes", (Step("test", ("-m", "pytest", "-n", "2")),), needs=("test",)),
     "check": Command("lint, format, types, architecture and doctests", CHECKS, needs=("test",), passes_on=False),
-    "bench": Command(
-        "the benchmarks", (Step("bench", ("benches/run.py",)),), needs=("bench",), extras=("test",), file="benches/run.py", in_root=False
-    ),
+    "bench": Command("the benchmarks", (Step("bench", ("benches/run.py",)),), needs=("bench",), extras=("test",), in_root=False),
     "setup": Command("only make .venv and install everything", extras=("test", "bench"), passes_on=False),
-    "docs": Command("the documentation", (Step("docs", ("-m", "sphinx", "-W", "docs", "docs/_build/html")),), file="docs/conf.py"),
 }
 
 
@@ -333,8 +329,6 @@ def perform(arguments: Sequence[str], root: Path, version: Sequence[int], run: R
     if passed and not command.passes_on:
         raise Refusal(f"`{name}` takes no further arguments, and got {' '.join(passed)}.")
     extras = chosen_extras(name, left_out)
-    if command.file and not (root / command.file).is_file():
-        raise Refusal(f"`{name}` needs {command.file}, which this tree does not have.")
     ready(root, extras, version, run)
     if not command.steps:
         say(f"Ready: {root / '.venv'} has pureplay with {', '.join(sorted(read_stamp(root).extras)) or 'no extras'}.")

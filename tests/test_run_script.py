@@ -245,12 +245,11 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("arguments", "told"),
         [
-            (["tset"], "no command 'tset'; the commands are demo, test, check, bench, setup, docs"),
+            (["tset"], "no command 'tset'; the commands are demo, test, check, bench, setup"),
             (["bench", "--without", "moon"], "no such extra; the extras are bench, test"),
             (["test", "--without", "test"], "`test` cannot run without it"),
             (["bench", "--without"], "--without needs the name"),
             (["check", "src"], "`check` takes no further arguments, and got src"),
-            (["docs"], "`docs` needs docs/conf.py"),
         ],
     )
     def test_a_wrong_command_line_is_refused_before_anything_is_installed(
