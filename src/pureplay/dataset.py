@@ -53,6 +53,8 @@ class Dataset:
 
         Rows that break a rule are not lost: they stand in `quarantine`, and `report` says why.
         """
+        if not tables:
+            raise TableError("there is no table: give at least bars, such as {'bars': frame}")
         sound, aside, report = check_tables(tables, calendar=calendar, today=today)
         if report.refused:
             emptied = {each.table for each in report.refused if each.rule == "no_row_left"}

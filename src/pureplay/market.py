@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pureplay.dataset import Dataset
+from pureplay.errors import TableError
 from pureplay.panel import Axes, BoolArray, FloatArray
 from pureplay.sessions import sessions_between
 
@@ -46,6 +47,8 @@ class Market:
 
 def load_market(data: Dataset) -> Market:
     """Blocks of a dataset's bars (and assets, where it has them); raises TableError where bars are absent."""
+    if not isinstance(data, Dataset):
+        raise TableError(f"a {type(data).__name__} is not a dataset: make one with Dataset.from_frames or Dataset.open")
     wanted: list[str] = [name for name in ("date", "asset", "ret", "total_cap", "float_cap", "volume") if name in data.columns("bars")]
     bars = data.frame("bars", wanted)
     sessions = sessions_between(bars["date"].unique().to_numpy(), data.calendar)

@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 
 import polars as pl
 import pytest
 
 from pureplay.dataset import Dataset
-from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.errors import InsufficientDataError, SettingError, TableError
 from pureplay.signals import SignalSettings, product_momentum
 from pureplay.signals.explain import explain
 from pureplay.synthetic import market
@@ -111,3 +111,17 @@ def _second_level(product: str, parents: dict[str, str | None]) -> str | None:
     while parents[path[-1]] is not None:
         path.append(str(parents[path[-1]]))
     return path[-2] if len(path) > 1 else None
+
+
+@pytest.mark.parametrize(("asset", "day"), [("600519.SH", "2025-06-30"), (5, date(2025, 6, 30)), ("600519.SH", datetime(2025, 6, 30, 9))])
+def test_explaining_takes_a_code_and_a_date(asset: object, day: object) -> None:
+    with pytest.raises(SettingError, match="explain takes a code and a date"):
+        explain(data(), asset, day)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, {}, "folder"])
+def test_what_is_no_dataset_is_told_so(given: object) -> None:
+    with pytest.raises(TableError, match=r"is not a dataset: make one with Dataset\.from_frames"):
+        product_momentum(given)  # type: ignore[arg-type]
+    with pytest.raises(TableError, match="there is no table: give at least bars"):
+        Dataset.from_frames({})

@@ -1,7 +1,7 @@
 """One score taken apart: the filing used, its products, the baskets with their members, and the gaps of the window."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,7 @@ def explain(data: Dataset, asset: str, day: date, settings: SignalSettings | Non
     no session, InsufficientDataError where the stock has no usable filing or does not trade on the day.
     """
     chosen = settings or SignalSettings()
+    _require_code_and_date(asset, day)
     known = data.as_of(day)
     market = load_market(known)
     t, i = _cell(market, asset, day)
@@ -73,6 +74,11 @@ def explain(data: Dataset, asset: str, day: date, settings: SignalSettings | Non
         members=members,
         gaps=_gaps(market, peers, blocks, chosen, t, i),
     )
+
+
+def _require_code_and_date(asset: object, day: object) -> None:
+    if not (isinstance(asset, str) and isinstance(day, date)) or isinstance(day, datetime):
+        raise SettingError(f"explain takes a code and a date such as '600519.SH', date(2022, 6, 30), not {asset!r}, {day!r}")
 
 
 def _cell(market: Market, asset: str, day: date) -> tuple[int, int]:
