@@ -198,3 +198,16 @@ def test_demo_writes_both_markets(tmp_path: Path) -> None:
     assert {"icir", "nested_t"} <= set(summary["planted"])
     assert summary["planted"]["icir"] != summary["placebo"]["icir"]
     assert "Synthetic data" in result.output
+
+
+@pytest.mark.slow
+def test_the_demo_finds_what_it_planted_and_nothing_in_the_placebo(tmp_path: Path) -> None:
+    """The demo as it is shipped, but for the shuffles, which do not move these figures."""
+    result = runner.invoke(cli.app, ["demo", "--out", str(tmp_path / "d"), "--shuffles", "0"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    summary = json.loads((tmp_path / "d" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["planted"]["data"]["sessions"] >= 2400
+    assert "strev_20" in summary["planted"]["verdict"]["base"]
+    assert summary["planted"]["nested_t"] >= 5
+    assert abs(summary["placebo"]["nested_t"]) < 4
+    assert summary["planted"]["icir"] > summary["placebo"]["icir"]

@@ -11,13 +11,13 @@ __all__ = ["describe_study", "side_by_side"]
 
 
 def side_by_side(studies: Mapping[str, MomentumStudy]) -> Table:
-    """Headline figures, one column a study."""
+    """Headline figures, one column a study; a row that a study lacks shows a dash."""
     table = Table(title="Product momentum, construction R, 20 sessions ahead", title_justify="left")
     table.add_column("")
     for name in studies:
         table.add_column(name, justify="right")
     columns = [_headline(each) for each in studies.values()]
-    for row in columns[0]:
+    for row in dict.fromkeys(name for column in columns for name in column):
         table.add_row(row, *(column.get(row, "–") for column in columns))
     return table
 

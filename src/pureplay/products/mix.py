@@ -52,11 +52,6 @@ class Mix:
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
 
-    @property
-    def filing_of_entry(self) -> npt.NDArray[np.int64]:
-        """Number of the filing that each entry belongs to."""
-        return np.repeat(np.arange(self.asset.size, dtype=np.int64), np.diff(self.offsets))
-
     def pure(self, purity: float, *, inclusive: bool) -> npt.NDArray[np.bool_]:
         """Entries that make their stock a pure play of the group: share above `purity` (at or above it, if inclusive)."""
         return np.asarray(self.share >= purity - SHARE_TOLERANCE if inclusive else self.share > purity + SHARE_TOLERANCE)
@@ -91,9 +86,9 @@ def revenue_mix(
 ) -> Mix:
     """Shares of revenue by product node at `level`, usable from publish_date + buffer_days until stale_months after publish_date.
 
-    lines: as `filed_lines` gives them. above: take the level above instead, on which products fall back. A filing keeps all its
-    entries whatever the level, so mixes of several levels built from the
-    same lines number their filings alike. Stocks that are not on the axes are left out.
+    lines: as `filed_lines` gives them. above: take the level above instead, on which products fall back. Every filing stays, whatever
+    the level leaves of it, so mixes of several levels built from the same lines number their filings alike. Stocks that are not on
+    the axes are left out.
     """
     if buffer_days < 0:
         raise SettingError(f"buffer_days must be at least 0, not {buffer_days}: a filing cannot be used before it is published")

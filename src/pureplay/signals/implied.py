@@ -60,8 +60,8 @@ class Implied:
     """Blocks (sessions, assets): implied return, share of revenue covered, peers behind it; and the covered share by family.
 
     implied and covered_share are NaN on the first session (no market value is known before it) and where the stock did not trade or
-    has no usable filing; implied also where too little revenue is covered. n_peers
-    adds up the members of the covered baskets after removal.
+    has no usable filing; implied also where too little revenue is covered. n_peers adds up the members of the covered baskets after
+    removal.
     """
 
     implied: FloatArray
