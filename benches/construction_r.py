@@ -75,7 +75,7 @@ def naive(market: Market, peers: Peers, settings: SignalSettings, dates: NDArray
 def naive_implied(market: Market, peers: Peers, settings: SignalSettings, t: int) -> Block:
     """Leave-one-out implied return of session t by merges (METHODS §2)."""
     mix = peers.mix
-    entries = pd.DataFrame({"filing": mix.filing_of_entry, "product": mix.group, "share": mix.share})
+    entries = pd.DataFrame({"filing": np.repeat(np.arange(mix.asset.size), np.diff(mix.offsets)), "product": mix.group, "share": mix.share})
     entries["pure"] = mix.pure(settings.purity, inclusive=settings.purity_inclusive)
     entries = entries[(mix.first[mix.group] <= t) & (t <= mix.last[mix.group])]
     day = pd.DataFrame({"filing": mix.active[t], "issuer": market.issuer, "ret": market.returns[t], "cap": market.caps[t - 1]})
