@@ -2,15 +2,17 @@
 
 import difflib
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from pureplay.errors import SettingError
+from pureplay.evaluate.cells import Battery
 from pureplay.signals.settings import SignalSettings
-from pureplay.studies.momentum import Evaluation
+from pureplay.studies.evaluation import Evaluation
+from pureplay.studies.settings import StudySettings
 
 __all__ = ["RunConfig", "read_config"]
 
@@ -19,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """name: of the run. data: dataset folder, relative to the current directory. signal, evaluation: settings.
+    """name: of the run. data: dataset folder, relative to the current directory. signal, evaluation, battery, study: settings.
 
     given: settings of [evaluation] that stand in the file; the others are defaults.
     """
@@ -28,6 +30,8 @@ class RunConfig:
     data: Path | None
     signal: SignalSettings
     evaluation: Evaluation
+    battery: Battery = field(default_factory=Battery)
+    study: StudySettings = field(default_factory=StudySettings)
     given: tuple[str, ...] = ()
 
 
@@ -41,7 +45,7 @@ def read_config(path: Path) -> RunConfig:
         raise SettingError(f"{path} cannot be read ({error.strerror}): give the path of a TOML file such as examples/cn.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not TOML in UTF-8: {error}") from error
-    _known(content, ["name", "data", "signal", "evaluation"], str(path))
+    _known(content, ["name", "data", "signal", "evaluation", "battery", "study"], str(path))
     for key in ("name", "data"):
         if key in content and not (isinstance(content[key], str) and content[key].strip()):
             raise SettingError(f'{path}: {key} must be a text such as {key} = "cn", not {content[key]!r}')
@@ -51,6 +55,8 @@ def read_config(path: Path) -> RunConfig:
         data=Path(content["data"]) if "data" in content else None,
         signal=_section(SignalSettings, content.get("signal", {}), f"{path} [signal]"),
         evaluation=evaluation,
+        battery=_section(Battery, content.get("battery", {}), f"{path} [battery]"),
+        study=_section(StudySettings, content.get("study", {}), f"{path} [study]"),
         given=tuple(content.get("evaluation", {})),
     )
 

@@ -27,7 +27,7 @@ from pureplay.studies.controls import build_controls, deal_within_industry, main
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.records import MomentumStudy
 
-__all__ = ["Evaluation", "Progress", "run_momentum"]
+__all__ = ["Evaluation", "Progress", "coverage", "data_facts", "findings_frame", "require_names", "run_momentum"]
 
 Progress = Callable[[str], None]
 
@@ -68,7 +68,7 @@ def run_momentum(
     judged, why = None, None
     with clock.stage("verdict"):
         try:
-            _require_names(scores, evaluation)
+            require_names(scores, evaluation)
             judged = verdict(evaluator, "composite", scores.composite, controls, notes=notes + _notes(data, settings, evaluation))
         except InsufficientDataError as error:
             why = _not_evaluable(str(error), scores, peers)
@@ -85,17 +85,17 @@ def run_momentum(
         synthetic=bool(data.notes.get("synthetic", False)),
         settings=settings.to_dict(),
         evaluation=asdict(evaluation),
-        data=_facts(data, market),
+        data=data_facts(data, market),
         verdict=judged and replace(judged, notes=(*judged.notes, *(f"left out: {each}" for each in left_out))),
         not_evaluable=why,
         components=components,
         horizons=horizons,
         universes=universes,
         quantiles=quantile_curve(scores.composite, evaluator.forward.values[0], quantiles=evaluation.quantiles),
-        coverage=_coverage(market, scores),
+        coverage=coverage(market, scores),
         autocorrelation=score_autocorrelation(scores.composite),
         factor_correlation=factor_correlations(scores.composite, evaluator.base, evaluator.base_names),
-        refused=_findings(data),
+        refused=findings_frame(data),
         scored_rows=int(np.isfinite(scores.composite).sum()),
         seconds=clock.seconds,
     )
@@ -140,7 +140,8 @@ def _notes(data: Dataset, settings: SignalSettings, evaluation: Evaluation) -> t
     return tuple(out)
 
 
-def _require_names(scores: SignalBlocks, evaluation: Evaluation) -> None:
+def require_names(scores: SignalBlocks, evaluation: Evaluation) -> None:
+    """Raise InsufficientDataError where too few names are scored for a verdict."""
     a_day = np.isfinite(scores.composite).sum(axis=1)
     typical = float(np.median(a_day[a_day > 0])) if (a_day > 0).any() else 0.0
     if typical < evaluation.min_typical_names:
@@ -254,7 +255,8 @@ def _universes(data: Dataset, evaluation: Evaluation, scores: SignalBlocks, main
     return _summaries({index: partial(within, index) for index in members["index"].unique().sort()}, left_out)
 
 
-def _coverage(market: Market, scores: SignalBlocks) -> pl.DataFrame:
+def coverage(market: Market, scores: SignalBlocks) -> pl.DataFrame:
+    """Names by date: traded, in the universe, with a usable filing, covered, scored."""
     filed = scores.universe & (scores.mix.active >= 0)
     counts = {
         "traded": market.traded,
@@ -267,7 +269,8 @@ def _coverage(market: Market, scores: SignalBlocks) -> pl.DataFrame:
     return pl.DataFrame({"date": days, **{name: block.sum(axis=1) for name, block in counts.items()}})
 
 
-def _facts(data: Dataset, market: Market) -> dict[str, Any]:
+def data_facts(data: Dataset, market: Market) -> dict[str, Any]:
+    """Size and span of a dataset, its tables and notes."""
     dates = market.axes.sessions.dates
     return {
         "sessions": int(dates.size),
@@ -280,7 +283,8 @@ def _facts(data: Dataset, market: Market) -> dict[str, Any]:
     }
 
 
-def _findings(data: Dataset) -> pl.DataFrame:
+def findings_frame(data: Dataset) -> pl.DataFrame:
+    """Findings of the check of a dataset: level, table, rule, count, remedy."""
     if data.report is not None:
         return data.report.to_frame()
     return pl.DataFrame(

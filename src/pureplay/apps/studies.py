@@ -1,0 +1,105 @@
+"""What `pureplay study` and `pureplay battery` do, from files to files; a killed run is taken up where it was."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from pureplay.apps.config import RunConfig, read_config
+from pureplay.apps.folders import folder_place, replace_folder, require_apart, run_fault
+from pureplay.apps.outputs import manifest_of, plain, seal
+from pureplay.dataset import Dataset, write_json
+from pureplay.errors import SettingError
+from pureplay.parallel import workers
+from pureplay.reports.study import render_study
+from pureplay.studies.records import ProductStudy
+from pureplay.studies.study import StudySpec, run_study
+
+__all__ = ["Asked", "battery", "study"]
+
+Progress = Callable[[str], None]
+_WORK: Final = ".{}.work"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line asked for. factors, families: files of the user's own stack. scores: a file of finished scores."""
+
+    data: Path | None
+    out: Path
+    config: Path | None = None
+    factors: Path | None = None
+    families: Path | None = None
+    constructions: tuple[str, ...] | None = None
+    threads: int | None = None
+    cluster: str | None = None
+
+
+def study(asked: Asked, *, progress: Progress) -> ProductStudy:
+    """Both constructions, the whole battery, the source's table: study.json, study.html, figures as Parquet, manifest."""
+    return _run(asked, page="study", progress=progress)
+
+
+def battery(asked: Asked, *, progress: Progress) -> ProductStudy:
+    """The battery of one construction: battery.json, battery.html, figures as Parquet, manifest."""
+    return _run(asked, page="battery", progress=progress)
+
+
+def _run(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
+    config = read_config(asked.config) if asked.config else RunConfig.plain()
+    folder = asked.data or config.data
+    if folder is None:
+        raise SettingError('there is no data: pass --data FOLDER, or add data = "FOLDER" to the configuration')
+    require_apart(asked.out, folder)
+    place = folder_place(asked.out, run_fault)  # now, not after minutes of work
+    settings = config.study if asked.constructions is None else replace(config.study, constructions=asked.constructions)
+    spec = StudySpec(
+        data=folder.resolve(),
+        name=config.name,
+        signal=config.signal,
+        evaluation=config.evaluation,
+        battery=config.battery,
+        study=settings,
+        factors=asked.factors and asked.factors.resolve(),
+        families=asked.families and asked.families.resolve(),
+    )
+    work = place.with_name(_WORK.format(place.name))
+    with workers(asked.threads):
+        made = run_study(spec, work=work, cluster=asked.cluster, progress=progress)
+        progress("writing the report")
+        _write(asked.out, made, spec, page)
+    made.store.remove()
+    return made.study
+
+
+def _write(out: Path, study: ProductStudy, spec: StudySpec, page: str) -> None:
+    data = Dataset.open(spec.data)
+    config = {name: asdict(getattr(spec, name)) for name in ("signal", "evaluation", "battery", "study")}
+    manifest = manifest_of({"name": spec.name, **config, "files": _inputs(spec)}, {"data": data}, spec.evaluation.seed)
+
+    def fill(folder: Path) -> None:
+        for name, frame in _tables(study).items():
+            frame.write_parquet(folder / f"{name}.parquet")
+        write_json(folder / f"{page}.json", plain(study.to_dict()))
+        (folder / f"{page}.html").write_text(render_study(study, manifest=plain(manifest)), encoding="utf-8")
+        seal(folder, manifest)
+
+    replace_folder(out, fill, fault=run_fault)
+
+
+def _tables(study: ProductStudy) -> dict[str, pl.DataFrame]:
+    """Frames of the run folder by file stem."""
+    out = {"headline": study.headline}
+    each = study.constructions.values()
+    out["battery"] = pl.concat([one.figures.with_columns(construction=pl.lit(one.construction)) for one in each], how="vertical_relaxed")
+    out["cells"] = pl.concat([one.cells for one in each], how="vertical_relaxed")
+    out |= {f"residualisation_{one.construction}": one.residualisation for one in each if one.residualisation is not None}
+    return out
+
+
+def _inputs(spec: StudySpec) -> Mapping[str, Any]:
+    """SHA-256 of the user's own files."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (spec.factors, spec.families) if path is not None}

@@ -1,0 +1,207 @@
+"""From daily results of the battery to its tables: cells of rebuilt signals, bases, shuffles, what the report says of the base."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pureplay.errors import EvaluationError, InsufficientDataError, TableError
+from pureplay.evaluate.cell_figures import BaseDays, offset_icirs
+from pureplay.evaluate.cells import Battery
+from pureplay.evaluate.orthogonal import Evaluator
+from pureplay.evaluate.records import ICSummary, OrthogonalICIR
+from pureplay.evaluate.summary import summarise
+from pureplay.evaluate.turnover import Turnover, turnover
+from pureplay.panel import FloatArray
+from pureplay.stats.inference import ewc_test
+from pureplay.studies.ground import Built, Ground
+from pureplay.studies.records import CELL_SCHEMA
+from pureplay.studies.sweep import Arrays, Piece, Sweep, variant_name
+from pureplay.studies.placebos import PLACEBOS
+
+__all__ = ["base_facts", "base_figures", "cell_frame", "cell_rows", "cells_of", "joined_bases", "read_factors", "turnover_of", "with_shuffles"]
+
+BASE, WITHOUT, INDUSTRIES = "base", "without 13-15", " + industries"
+
+
+def base_figures(ground: Ground, whole: ICSummary, battery: Battery, score: FloatArray) -> dict[str, ICSummary]:
+    """Orthogonal figures on the whole base and without the short-window factors, each without and with industry dummies.
+
+    A base without an answer is left out.
+    """
+    kept = [k for k, name in enumerate(ground.base.names) if name not in battery.without]
+    some = 0 < len(kept) < len(ground.base.names)
+    out = {BASE: whole}
+    if ground.industries is not None:
+        _add(out, BASE + INDUSTRIES, replace(ground.headline, groups=ground.industries), score)
+    if some:
+        narrow = replace(ground.headline, base=np.ascontiguousarray(ground.base.values[:, kept]), base_names=tuple(ground.base.names[k] for k in kept))
+        _add(out, WITHOUT, narrow, score)
+        if ground.industries is not None:
+            _add(out, WITHOUT + INDUSTRIES, replace(narrow, groups=ground.industries), score)
+    return out
+
+
+def _add(out: dict[str, ICSummary], name: str, judge: Evaluator, score: FloatArray) -> None:
+    try:
+        out[name] = judge.summary(name, judge.days(score))
+    except EvaluationError:
+        return
+
+
+def turnover_of(ground: Ground, score: FloatArray, battery: Battery) -> Turnover | None:
+    """Turnover of the score's quintiles, None where there are too few scores."""
+    market = ground.market
+    try:
+        return turnover(
+            score,
+            market.returns,
+            market.traded,
+            market.axes.sessions,
+            grid_sessions=ground.headline.timing.grid_sessions,
+            quantiles=battery.quantiles,
+            cost_bps=battery.cost_bps,
+        )
+    except InsufficientDataError:
+        return None
+
+
+def joined_bases(pieces: Sequence[Piece], results: Sequence[Arrays]) -> BaseDays:
+    """Blocks of the base battery put together."""
+    blocks = [(piece, made) for piece, made in zip(pieces, results, strict=True) if piece.kind == "bases"]
+    return BaseDays.joined([BaseDays(first=piece.first, last=piece.last, **made) for piece, made in blocks])
+
+
+def with_shuffles(judged: OrthogonalICIR, asked: int, series: Sequence[FloatArray]) -> OrthogonalICIR:
+    """The verdict with the nested t of each within-industry shuffle."""
+    found = [ewc_test(each).t for each in series]
+    known = tuple(each for each in found if np.isfinite(each))
+    notes = judged.notes if len(known) == len(found) else (*judged.notes, f"{len(found) - len(known)} of {len(found)} shuffles gave no nested t")
+    return replace(judged, shuffled_t=known, shuffles_asked=asked if series else 0, notes=notes)
+
+
+def cells_of(sweep: Sweep, built: Built, whole: ICSummary, raw: ICSummary, pieces: Sequence[Piece], results: Sequence[Arrays]) -> pl.DataFrame:
+    """Table of the cells that build the signal anew, in the order of the report."""
+    judge, rows = sweep.ground.headline, []
+    made = {(piece.kind, piece.name): arrays for piece, arrays in zip(pieces, results, strict=True)}
+    itself = _itself(whole, raw)
+    for cell in sweep.variants(built.settings):
+        x = float(cell.x) if isinstance(cell.x, int | float) else None
+        head = _head(built.construction, cell.group, cell.label, x=x, is_default=cell.is_default)
+        if cell.skip is not None:
+            rows.append({**dict.fromkeys(CELL_SCHEMA), **head, "period": "all", "reason": cell.skip})
+        else:
+            rows += cell_rows(judge, head, itself if cell.is_default else made["variant", variant_name(cell)])
+    off = "off" if built.settings.winsorise_mads is not None else "on"
+    for (kind, name), arrays in made.items():
+        if kind == "winsorising":
+            rows += cell_rows(judge, _head(built.construction, kind, f"{name}, winsorising {off}", informed=name == "signal"), arrays)
+        elif kind == "placebo":
+            placebo = PLACEBOS[name]
+            rows += cell_rows(judge, _head(built.construction, kind, placebo.label, informed=placebo.product_information), arrays)
+    return cell_frame(rows)
+
+
+def _head(construction: str, group: str, label: str, *, x: float | None = None, is_default: bool = False, informed: bool = True) -> dict[str, Any]:
+    return {"construction": construction, "group": group, "label": label, "x": x, "is_default": is_default, "informed": informed}
+
+
+def _itself(whole: ICSummary, raw: ICSummary) -> Arrays:
+    """Daily results of the signal itself, as a piece would give them."""
+    daily = whole.daily
+    ic = np.asarray(daily["ic"].fill_null(float("nan")).to_numpy())
+    return {
+        "ic": ic,
+        "names": daily["names"].to_numpy(),
+        "raw": np.asarray(raw.daily["ic"].fill_null(float("nan")).to_numpy()),
+        "left": np.full(ic.size, np.nan),
+        "reason": np.where(np.isfinite(ic), 0, 1),
+    }
+
+
+def cell_rows(judge: Evaluator, head: Mapping[str, Any], made: Arrays) -> list[dict[str, Any]]:
+    """Rows of CELL_SCHEMA for a cell: the whole sample and, where there is a split, out of sample.
+
+    head: construction, group, label, x, is_default, informed. A cell without figures has one row with the reason.
+    """
+    blank = {**dict.fromkeys(CELL_SCHEMA), **head, "period": "all"}
+    if not made:
+        return [{**blank, "reason": "it cannot be built on these data"}]
+    try:
+        whole = summarise(
+            str(head["label"]),
+            judge.axes.sessions,
+            made["ic"],
+            made["names"],
+            made["reason"],
+            horizon=judge.horizons[0],
+            timing=replace(judge.timing, null_draws=0),
+            closes=judge.closes,
+        )
+    except EvaluationError as error:
+        return [{**blank, "reason": str(error)}]
+    offset = judge.axes.sessions.ordinals % judge.timing.grid_sessions
+    split = judge.timing.split
+    late = np.zeros(offset.size, dtype=bool) if split is None else judge.axes.sessions.dates > np.datetime64(split, "D")
+    rows = []
+    for period, figure, mask in (("all", whole, np.ones(offset.size, dtype=bool)), ("out of sample", whole.period("out of sample"), late)):
+        if figure is None:
+            continue
+        raw = offset_icirs(np.where(mask, made["raw"], np.nan)[None], offset)[0]
+        left = made["left"][mask & np.isfinite(made["left"])]
+        t = whole.test.t if period == "all" else whole.period("out of sample").t_ewc  # type: ignore[union-attr]
+        rows.append(
+            {
+                **blank,
+                "period": period,
+                "raw_icir": float(raw[np.isfinite(raw)].mean()) if np.isfinite(raw).any() else None,
+                "icir": figure.icir,
+                "icir_min": figure.icir_min,
+                "icir_max": figure.icir_max,
+                "n_positive": figure.n_positive,
+                "n_offsets": len(whole.offsets) if period == "all" else figure.n_offsets,  # type: ignore[union-attr]
+                "mean_ic": figure.mean,
+                "se_mean": abs(figure.mean / t) if t else None,
+                "t_ewc": t,
+                "n_dates": figure.n_dates,
+                "median_names": figure.median_names,
+                "variance_left": float(left.mean()) if left.size else None,
+            }
+        )
+    return rows
+
+
+def cell_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as a frame; NaN becomes null."""
+    floats = [name for name, kind in CELL_SCHEMA.items() if kind == pl.Float64]
+    return pl.DataFrame(rows, schema=CELL_SCHEMA, orient="row").with_columns(pl.col(floats).fill_nan(None))
+
+
+def base_facts(ground: Ground) -> dict[str, Any]:
+    """Kind, columns, families and notes of the base, and the share of values that were filled in."""
+    known = np.isfinite(ground.base.values).sum(axis=(0, 2))
+    filled = ground.base.filled.sum(axis=(0, 2))
+    return {
+        "kind": ground.base.kind,
+        "names": list(ground.base.names),
+        "families": dict(ground.base.families),
+        "ladder": list(ground.base.ladder),
+        "filled": {name: float(filled[k] / max(known[k], 1)) for k, name in enumerate(ground.base.names)},
+        "industries": ground.scheme,
+        "notes": list(ground.base.notes),
+    }
+
+
+def read_factors(path: Path) -> pl.DataFrame:
+    """The user's own stack from a Parquet or CSV file; raises TableError where it cannot be read."""
+    readers = {".parquet": pl.read_parquet, ".csv": pl.read_csv}
+    if path.suffix.lower() not in readers:
+        raise TableError(f"{path} is neither .parquet nor .csv: save the factors (date, asset and numbers) as one of them")
+    try:
+        return pl.read_parquet(path, glob=False) if path.suffix.lower() == ".parquet" else pl.read_csv(path, infer_schema_length=None, glob=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise TableError(f"{path} cannot be read ({reason}): save the factors (date, asset and numbers) again") from error

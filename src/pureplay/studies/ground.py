@@ -1,0 +1,211 @@
+"""What every figure of a study stands on: market, base, forward returns, industries; and a signal built on it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from pureplay.dataset import Dataset
+from pureplay.errors import InsufficientDataError, SettingError, TableError
+from pureplay.evaluate.orthogonal import Control, Evaluator
+from pureplay.factors.base import Base, base_factors
+from pureplay.factors.industry import industry_block
+from pureplay.factors.own import own_factors
+from pureplay.frames import AnyFrame
+from pureplay.market import Market, load_market
+from pureplay.panel import FloatArray, IndexArray
+from pureplay.signals.momentum import SignalBlocks, score_blocks
+from pureplay.signals.residual import ResidualMarket, residual_market
+from pureplay.signals.settings import SignalSettings
+from pureplay.signals.workshop import PeerWorkshop
+from pureplay.stats.lookahead import compound_forward
+from pureplay.stats.orthogonal import Orders, forward_orders
+from pureplay.studies.controls import build_controls, schemes_by_depth
+from pureplay.studies.evaluation import Evaluation
+from pureplay.studies.headline import published_split
+from pureplay.studies.settings import StudySettings
+
+__all__ = ["Built", "Ground", "build_signal", "lay_ground", "residual_frame", "study_split"]
+
+Progress = Callable[[str], None]
+_YEAR: Final = 243  # sessions that a period needs on either side of a default split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Market, base and everything a signal is judged against.
+
+    evaluator: all horizons, the headline's first, without industries. headline: the same with the first horizon only.
+    industries: label of the day in the coarsest scheme, None where there is none; scheme: its name.
+    """
+
+    data: Dataset
+    market: Market
+    base: Base
+    evaluator: Evaluator
+    headline: Evaluator
+    industries: IndexArray | None
+    scheme: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """One construction's signal with its controls. market: whose returns feed it, residualised for S."""
+
+    construction: str
+    settings: SignalSettings
+    market: Market
+    workshop: PeerWorkshop
+    scores: SignalBlocks
+    controls: Mapping[str, Control]
+    notes: tuple[str, ...]
+
+
+def lay_ground(
+    data: Dataset,
+    evaluation: Evaluation,
+    study: StudySettings,
+    *,
+    own: AnyFrame | None = None,
+    families: Mapping[str, str] | None = None,
+    say: Progress,
+) -> Ground:
+    """Load the market, build the base, compound forward returns of every horizon that fits into the data.
+
+    own, families: a factor stack from outside the dataset, which makes the base. Raises SettingError where it is given beside a choice
+    of base other than "auto" or "own", TableError where the chosen base lacks its tables.
+    """
+    say("market")
+    market = load_market(data)
+    say("base factors")
+    base, notes = _base(data, market, evaluation, study, own, families)
+    say("forward returns")
+    sessions = market.axes.shape[0]
+    asked = dict.fromkeys((evaluation.horizon_sessions, *evaluation.horizons_sessions))
+    horizons = tuple(each for each in asked if each + evaluation.delay_sessions < sessions)
+    if evaluation.horizon_sessions not in horizons:
+        raise InsufficientDataError(
+            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {evaluation.delay_sessions} after the "
+            "score does not fit: shorten horizon_sessions or give more bars"
+        )
+    notes += tuple(f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons)
+    scheme, industries = _industries(data, market, evaluation, study)
+    if industries is None:
+        notes += ("the dataset has no industries, so there is no figure with industry dummies",)
+    elif study.industry_labels == "backcast":
+        notes += (f"industry dummies of {scheme} are backcast: labels of the later dictionary stand on earlier dates, which looks ahead",)
+    split, said = study_split(evaluation, market)
+    values = np.stack([compound_forward(market.returns, market.traded, sessions=each, delay=evaluation.delay_sessions) for each in horizons])
+    forward = forward_orders(values)
+    evaluator = Evaluator(
+        axes=market.axes,
+        base=base.values,
+        base_names=base.names,
+        forward=forward,
+        horizons=horizons,
+        timing=replace(evaluation.timing, split=split),
+        min_names=evaluation.min_names,
+    )
+    first = Orders(forward.values[:1], forward.order[:1], forward.count[:1])
+    return Ground(
+        data=data,
+        market=market,
+        base=base,
+        evaluator=evaluator,
+        headline=replace(evaluator, forward=first, horizons=horizons[:1]),
+        industries=industries,
+        scheme=scheme,
+        notes=(*notes, *said, *base.notes),
+    )
+
+
+def _base(
+    data: Dataset,
+    market: Market,
+    evaluation: Evaluation,
+    study: StudySettings,
+    own: AnyFrame | None,
+    families: Mapping[str, str] | None,
+) -> tuple[Base, tuple[str, ...]]:
+    if own is not None and study.base not in ("auto", "own"):
+        raise SettingError(f'a factor stack is given, but base is {study.base!r}: set base to "own" or leave the stack out')
+    if own is None and families is not None and study.base != "own":
+        raise SettingError("families are given without a factor stack: give the stack too, or leave the families out")
+    if own is None and study.base == "own":
+        if not data.has("factors"):
+            raise TableError('base = "own" needs the table factors in the dataset, or a factor file: give one, or take base = "auto"')
+        own = data.frame("factors")
+    if own is not None:
+        made = own_factors(own, market.axes, families=families)
+    else:
+        made = base_factors(data, market, kind="auto" if study.base == "own" else study.base)
+    if evaluation.base is None:
+        return made, ()
+    absent = [each for each in evaluation.base if each not in made.names]
+    if absent:
+        raise SettingError(f"base names {', '.join(absent)}, which the base lacks; it has {', '.join(made.names)}")
+    return made.only(evaluation.base), (f"the base is cut down to {len(evaluation.base)} of {len(made.names)} factors",)
+
+
+def _industries(data: Dataset, market: Market, evaluation: Evaluation, study: StudySettings) -> tuple[str | None, IndexArray | None]:
+    schemes = schemes_by_depth(data)
+    if evaluation.industry_scheme is not None and evaluation.industry_scheme not in schemes:
+        raise SettingError(f"industry_scheme {evaluation.industry_scheme!r} is not in the dataset; it has {', '.join(schemes) or 'none'}")
+    if not schemes:
+        return None, None
+    scheme = evaluation.industry_scheme or schemes[-1]
+    return scheme, industry_block(data, market.axes, scheme, mode=study.industry_labels)
+
+
+def study_split(evaluation: Evaluation, market: Market) -> tuple[date | None, tuple[str, ...]]:
+    """The split asked for; else that of the source study where at least a year of sessions lies on either side; else none, and a note."""
+    if evaluation.split is not None:
+        return evaluation.split, ()
+    usual, dates = published_split(), market.axes.sessions.dates
+    before = int((dates <= np.datetime64(usual, "D")).sum())
+    if min(before, dates.size - before) >= _YEAR:
+        return usual, ()
+    return None, (f"fewer than {_YEAR} sessions lie before or after {usual}, so nothing is split: figures are of the whole sample",)
+
+
+def build_signal(ground: Ground, construction: str, settings: SignalSettings, *, say: Progress) -> Built:
+    """Scores and controls of one construction."""
+    settings = replace(settings, construction=construction)
+    market: Market = ground.market
+    if construction == "S":
+        say("S: residual returns")
+        market = residual_market(ground.market, ground.base.values, ground.base.names)
+    say(f"{construction}: product mix and baskets")
+    workshop = PeerWorkshop(ground.data, market)
+    say(f"{construction}: scores")
+    scores = score_blocks(market, workshop.peers(settings), settings)
+    say(f"{construction}: controls")
+    controls, _, notes = build_controls(ground.data, market, settings)
+    return Built(
+        construction=construction,
+        settings=settings,
+        market=market,
+        workshop=workshop,
+        scores=scores,
+        controls=controls,
+        notes=notes,
+    )
+
+
+def residual_frame(residual: ResidualMarket) -> pl.DataFrame:
+    """date, r2, names, intercept and one factor return a column (daily decimals)."""
+    returns: FloatArray = residual.factor_returns
+    columns = {name: pl.Series(returns[:, k]).fill_nan(None) for k, name in enumerate(residual.names)}
+    return pl.DataFrame(
+        {
+            "date": residual.axes.day_column(residual.axes.sessions.dates),
+            "r2": pl.Series(residual.r2).fill_nan(None),
+            "names": residual.fitted,
+            "intercept": pl.Series(residual.intercept).fill_nan(None),
+            **columns,
+        }
+    )

@@ -1,0 +1,307 @@
+"""The table of the source study's headline findings, row for row: our figures beside the published ones."""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from pureplay.evaluate.records import ICSummary, Period
+from pureplay.evaluate.summary import Timing
+from pureplay.evaluate.turnover import Turnover
+from pureplay.panel import BoolArray, FloatArray
+from pureplay.sessions import Sessions
+from pureplay.stats.inference import OffsetNull, offset_null
+
+__all__ = ["HEADLINE_SCHEMA", "Findings", "headline_frame", "headline_rows", "published", "published_split"]
+
+HEADLINE_SCHEMA: Final = {
+    "construction": pl.String,
+    "row": pl.String,
+    "finding": pl.String,
+    "ours": pl.String,
+    "published": pl.String,
+    "reference": pl.String,
+    "value": pl.Float64,
+    "n": pl.Int64,
+    "n_of": pl.String,
+    "se": pl.Float64,
+    "null_low": pl.Float64,
+    "null_high": pl.Float64,
+    "note": pl.String,
+}
+_FEWEST_MONTHS: Final = 6  # a year with fewer is printed, but is neither the weakest nor the strongest
+_LONG: Final = 60
+_REFERENCE: Final = {
+    "canonical": "§4.1 / §5.1",
+    "industry": "§4.5 / §5.5",
+    "positive": "§4.2 / §5.2",
+    "range": "§4.2 / §5.2",
+    "years": "§4.4 / §5.4",
+    "weakest": "§4.4 / §5.4",
+    "strongest": "§4.4 / §5.4",
+    "noise": "§6.1 / §7.1",
+    "count": "§6.3 / §7.3",
+    "long": "§6.4 / §7.4",
+    "turnover": "§6.5 / §7.5",
+    "delivery": "§6.6",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the table is made of, for one construction.
+
+    orthogonal, with_industries: figures on the whole base, without and with industry dummies; None where there is no answer.
+    figures: table of the battery (`evaluate.robustness`). series: daily IC of a cell of the battery by group, label and horizon.
+    delivery: largest difference of daily IC between the score and its pre-orthogonalised delivery, NaN where unknown.
+    """
+
+    construction: str
+    sessions: Sessions
+    timing: Timing
+    orthogonal: ICSummary
+    with_industries: ICSummary | None
+    figures: pl.DataFrame
+    series: Callable[[str, str, int], FloatArray | None]
+    turnover: Turnover | None
+    delivery: float
+
+
+def published(construction: str) -> Mapping[str, str]:
+    """Figures of the source study for a construction, by row; empty where it has none."""
+    found = _content().get(construction, {})
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def published_split() -> date:
+    """Last in-sample day of the source study."""
+    split = _content()["split"]
+    if not isinstance(split, date):
+        raise TypeError("published.toml has no date as split")
+    return split
+
+
+def _content() -> dict[str, Any]:
+    return tomllib.loads(files("pureplay.studies").joinpath("published.toml").read_text(encoding="utf-8"))
+
+
+def headline_rows(found: Findings) -> list[dict[str, Any]]:
+    """The rows of the source's table "Headline empirical findings", out of sample where there is a split, else on the whole sample."""
+    period = "out of sample" if found.orthogonal.period("out of sample") is not None else "all"
+    where = "OOS" if period == "out of sample" else "whole-sample"
+    columns = int(_pick(found, "full", None, found.orthogonal.horizon_sessions, period, "k_columns") or 0)
+    rows = [
+        *_canonical(found, period, where, columns),
+        *_years(found, columns),
+        _noise(found, period, where),
+        _count(found, period, where),
+        _long(found, period, where),
+        _turnover(found),
+        _delivery(found),
+    ]
+    theirs = published(found.construction)
+    blank = dict.fromkeys(HEADLINE_SCHEMA)
+    return [
+        {
+            **blank,
+            **row,
+            "construction": found.construction,
+            "published": theirs.get(row["row"], "–"),
+            "reference": _REFERENCE[row["row"]],
+        }
+        for row in rows
+    ]
+
+
+def _row(row: str, finding: str, ours: str, value: float | None = None, **more: Any) -> dict[str, Any]:
+    known = value if value is not None and np.isfinite(value) else None
+    return {"row": row, "finding": finding, "ours": ours, "value": known, **more}
+
+
+def _canonical(found: Findings, period: str, where: str, columns: int) -> list[dict[str, Any]]:
+    main = _figure(found.orthogonal, period)
+    null = _null(found, _ic(found.orthogonal), main.icir, found.orthogonal.horizon_sessions, period)
+    beside = found.with_industries and _figure(found.with_industries, period)
+    rows = [
+        _row("canonical", f"{where} multi-offset orth-{columns} ICIR (canonical)", f"{main.icir:+.3f}", main.icir, **_spread(main.n_dates, null))
+    ]
+    title = f"{where} multi-offset orth-{columns}+industry ICIR"
+    if beside is None or found.with_industries is None:
+        rows.append(_row("industry", title, "–", note="no industry labels, or too few names with them"))
+    else:
+        its = _null(found, _ic(found.with_industries), beside.icir, found.with_industries.horizon_sessions, period)
+        rows.append(_row("industry", title, f"{beside.icir:+.3f}", beside.icir, **_spread(beside.n_dates, its)))
+    chance = "" if null is None else f"all positive by chance in {100 * null.all_positive:.0f} % ± {100 * null.all_positive_se:.0f} %"
+    share = main.n_positive / main.n_offsets if main.n_offsets else float("nan")
+    many = {"n": main.n_offsets, "n_of": "offsets"}
+    rows.append(
+        _row("positive", f"% positive offsets, {where}, orth-{columns}", f"{share:.0%} ({main.n_positive}/{main.n_offsets})", share, note=chance, **many)
+    )
+    low_high = f"[{main.icir_min:+.3f}, {main.icir_max:+.3f}]"
+    return [*rows, _row("range", f"{where} per-offset ICIR range", low_high, main.icir_max - main.icir_min, **many)]
+
+
+def _years(found: Findings, columns: int) -> list[dict[str, Any]]:
+    years = [each for each in found.orthogonal.periods if each.label.isdigit() and np.isfinite(each.icir)]
+    positive = sum(each.icir > 0 for each in years)
+    partial = [f"{each.label} ({each.months} months)" for each in years if each.months < 12]
+    said = f"partial: {', '.join(partial)}" if partial else ""
+    rate = _row(
+        "years",
+        f"Annual positive rate (mean orth-{columns} ICIR)",
+        f"{positive} / {len(years)} years",
+        positive / len(years) if years else None,
+        n=len(years),
+        n_of="years",
+        note=said,
+    )
+    whole = [each for each in years if each.months >= _FEWEST_MONTHS]
+    if not whole:
+        return [rate, *(_row(each, f"{each.capitalize()} year (mean orth-{columns})", "–") for each in ("weakest", "strongest"))]
+    ends = {"weakest": min(whole, key=lambda each: each.icir), "strongest": max(whole, key=lambda each: each.icir)}
+    return [
+        rate,
+        *(
+            _row(
+                name,
+                f"{name.capitalize()} year (mean orth-{columns})",
+                f"{each.label}: {each.icir:+.3f}",
+                each.icir,
+                n=each.n_dates,
+                n_of="dates",
+                se=_year_error(each),
+                note=f"{each.months} months",
+            )
+            for name, each in ends.items()
+        ),
+    ]
+
+
+def _year_error(year: Period) -> float | None:
+    """Standard error of a year's ICIR from the EWC t of its mean IC: both divide the same mean."""
+    return abs(year.icir / year.t_ewc) if np.isfinite(year.t_ewc) and year.t_ewc else None
+
+
+def _noise(found: Findings, period: str, where: str) -> dict[str, Any]:
+    title = f"Standalone-alpha signature: 100%-noise ICIR, {where}"
+    horizon = found.orthogonal.horizon_sessions
+    known = _cells(found, "quality shuffle", horizon, period).filter((pl.col("x") == 1.0) & pl.col("icir").is_finite())
+    if known.is_empty():
+        return _row("noise", title, "–", note="no noise base has an answer")
+    value = float(known["icir"].to_numpy().mean())
+    null = _series_null(found, "quality shuffle", known["label"][0], horizon, value, period)
+    span = f"{known.height} seeds, {known['icir'].min():+.3f} to {known['icir'].max():+.3f}"
+    return _row("noise", title, f"{value:+.3f}", value, **_spread(int(known["n_dates"][0]), null), note=span)
+
+
+def _count(found: Findings, period: str, where: str) -> dict[str, Any]:
+    horizon = found.orthogonal.horizon_sessions
+    ladder = _cells(found, "base count", horizon, period).filter(pl.col("icir").is_finite()).sort("x")
+    if ladder.is_empty():
+        return _row("count", f"Base count scaling, {where}", "–", note="no base of the ladder has an answer")
+    first, last = ladder.row(0, named=True), ladder.row(-1, named=True)
+    null = _series_null(found, "base count", first["label"], horizon, first["icir"], period)
+    return _row(
+        "count",
+        f"Base count scaling: K={first['x']:.0f} → K={last['x']:.0f} ICIR, {where}",
+        f"{first['icir']:+.3f} → {last['icir']:+.3f}",
+        first["icir"],
+        **_spread(int(first["n_dates"]), null),
+        note="value, standard error and null of the first",
+    )
+
+
+def _long(found: Findings, period: str, where: str) -> dict[str, Any]:
+    title = f"Multi-horizon {_LONG}-day {where} ICIR (raw / de-overlapped)"
+    cell = _cells(found, "full", _LONG, period).filter(pl.col("icir").is_finite())
+    if cell.is_empty():
+        return _row("long", title, "–", note=f"no {_LONG}-day window fits")
+    row = cell.row(0, named=True)
+    null = _series_null(found, "full", row["label"], _LONG, row["icir"], period)
+    both = f"{row['icir']:+.3f} / {row['icir_deflated']:+.2f}"
+    return _row("long", title, both, row["icir"], **_spread(int(row["n_dates"]), null), note=f"EWC t {row['t_ewc']:+.2f}")
+
+
+def _turnover(found: Findings) -> dict[str, Any]:
+    held = found.turnover
+    if held is None:
+        return _row("turnover", "Annualized portfolio turnover", "–", note="too few scores for quintiles")
+    drag = ", ".join(f"{each:g} bp a side: {cost:.0f} bp a year" for each, cost in held.cost_drag_bps.items())
+    return _row(
+        "turnover",
+        "Annualized portfolio turnover",
+        f"{held.annual:.2f}×",
+        held.annual,
+        note=f"one way, equal-weight top and bottom quintile; offsets {held.annual_min:.2f} to {held.annual_max:.2f}; {drag}",
+    )
+
+
+def _delivery(found: Findings) -> dict[str, Any]:
+    gap = found.delivery
+    title = "Pre-orthogonalized delivery available"
+    if not np.isfinite(gap):
+        return _row("delivery", title, "–")
+    return _row("delivery", title, "Yes (ICIR invariant)" if gap <= 1e-8 else "No", gap, note=f"largest difference of ICIR {gap:.0e}")
+
+
+def _figure(summary: ICSummary, label: str) -> Period | ICSummary:
+    return summary.period(label) or summary
+
+
+def _cells(found: Findings, group: str, horizon: int, period: str) -> pl.DataFrame:
+    chosen = (pl.col("group") == group) & (pl.col("horizon_sessions") == horizon) & (pl.col("period") == period)
+    return found.figures.filter(chosen)
+
+
+def _pick(found: Findings, group: str, label: str | None, horizon: int, period: str, column: str) -> float | None:
+    cells = _cells(found, group, horizon, period)
+    if label is not None:
+        cells = cells.filter(pl.col("label") == label)
+    return None if cells.is_empty() else float(cells[column][0])
+
+
+def _ic(summary: ICSummary) -> FloatArray:
+    return np.asarray(summary.daily["ic"].fill_null(float("nan")).to_numpy(), dtype=np.float64)
+
+
+def _series_null(found: Findings, group: str, label: str, horizon: int, observed: float, period: str) -> OffsetNull | None:
+    ic = found.series(group, label, horizon)
+    return None if ic is None else _null(found, ic, observed, horizon, period)
+
+
+def _null(found: Findings, ic: FloatArray, observed: float, horizon: int, period: str) -> OffsetNull | None:
+    """Null of a period's ICIR: bootstrap of its demeaned daily IC; None where it is too short, or no draws are asked for."""
+    timing = found.timing
+    if not timing.null_draws or not np.isfinite(observed):
+        return None
+    ic = np.where(_inside(found, period), ic, np.nan)
+    place = found.sessions.ordinals - found.sessions.ordinals[0]
+    series = np.full(int(place[-1]) + 1, np.nan)
+    series[place] = ic
+    offset = (found.sessions.ordinals[0] + np.arange(series.size)) % timing.grid_sessions
+    rng = np.random.default_rng(timing.seed)
+    return offset_null(series, offset, observed, mean_block=horizon + max(20, timing.grid_sessions), draws=timing.null_draws, rng=rng)
+
+
+def _inside(found: Findings, period: str) -> BoolArray:
+    dates = found.sessions.dates
+    if period != "out of sample" or found.timing.split is None:
+        return np.ones(dates.size, dtype=bool)
+    return np.asarray(dates > np.datetime64(found.timing.split, "D"))
+
+
+def _spread(n: int, null: OffsetNull | None) -> dict[str, Any]:
+    if null is None:
+        return {"n": n, "n_of": "dates"}
+    band = dict(null.quantiles)
+    return {"n": n, "n_of": "dates", "se": null.sd, "null_low": band[0.025], "null_high": band[0.975]}
+
+
+def headline_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows of one or several constructions as a frame."""
+    return pl.DataFrame(list(rows), schema=HEADLINE_SCHEMA)

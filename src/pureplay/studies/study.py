@@ -1,0 +1,228 @@
+"""The whole study: constructions R and S, the robustness battery, the source's table, in one resumable run."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pureplay.dataset import Dataset, file_sha256
+from pureplay.errors import InsufficientDataError
+from pureplay.evaluate.cell_figures import BaseDays, battery_figures
+from pureplay.evaluate.cells import Battery
+from pureplay.evaluate.orthogonal import verdict
+from pureplay.evaluate.robustness import delivery_invariance
+from pureplay.factors.own import read_families
+from pureplay.panel import FloatArray
+from pureplay.parallel import source_digest
+from pureplay.signals.residual import ResidualMarket
+from pureplay.signals.settings import SignalSettings
+from pureplay.studies.assembly import (
+    BASE,
+    INDUSTRIES,
+    base_facts,
+    base_figures,
+    cell_frame,
+    cells_of,
+    joined_bases,
+    read_factors,
+    turnover_of,
+    with_shuffles,
+)
+from pureplay.studies.evaluation import Evaluation
+from pureplay.studies.ground import lay_ground, residual_frame
+from pureplay.studies.headline import Findings, headline_frame, headline_rows
+from pureplay.studies.momentum import coverage, data_facts, findings_frame, require_names
+from pureplay.studies.records import ConstructionStudy, ProductStudy
+from pureplay.studies.settings import StudySettings
+from pureplay.studies.sweep import Sweep
+from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
+
+__all__ = ["StudySpec", "run_study"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySpec:
+    """Everything that decides a study, by path and value, so that a worker elsewhere can lay the same ground.
+
+    data: dataset folder. factors: file of the user's own stack (Parquet or CSV); families: its file of families.
+    """
+
+    data: Path
+    name: str = "product momentum"
+    signal: SignalSettings = field(default_factory=SignalSettings)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    battery: Battery = field(default_factory=Battery)
+    study: StudySettings = field(default_factory=StudySettings)
+    factors: Path | None = None
+    families: Path | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Settings as plain values."""
+        parts = {"signal": self.signal.to_dict(), **{name: asdict(getattr(self, name)) for name in ("evaluation", "battery", "study")}}
+        made: dict[str, Any] = json.loads(json.dumps(parts, default=str))
+        return made
+
+    def fingerprint(self, data: Dataset) -> dict[str, Any]:
+        """What every unit of the study depends on."""
+        files = [None if path is None else file_sha256(path) for path in (self.factors, self.families)]
+        return {"data": data.fingerprint(), "calendar": data.calendar, "files": files, "settings": self.settings(), "code": source_digest()}
+
+
+def run_study(spec: StudySpec, *, work: Path, cluster: str | None = None, progress: Progress | None = None) -> ProductStudy:
+    """The study of a dataset on disk.
+
+    work: folder of finished units; a run that was killed goes on from there, and a run with other data, settings or code begins anew.
+    cluster: address of a dask scheduler that takes the units, None = this process. Raises what the parts raise; a construction whose
+    scores cannot be evaluated is told of in the result.
+    """
+    clock = _Clock(progress or (lambda _: None))
+    data = Dataset.open(spec.data)
+    with UnitStore(work, spec.fingerprint(data)) as store:
+        if store.discarded:
+            clock.say(f"{store.discarded} finished pieces in {work} belong to other data, settings or code, and were removed")
+        sweep = _sweep(spec, data, clock)
+        made = {each: _construction(sweep, spec, each, store, cluster, clock) for each in spec.study.constructions}
+    ground = sweep.ground
+    rows = [row for each, findings in made.values() for row in (headline_rows(findings) if findings is not None else [])]
+    return ProductStudy(
+        name=spec.name,
+        synthetic=bool(data.notes.get("synthetic", False)),
+        settings=spec.settings(),
+        data=data_facts(data, ground.market),
+        base=base_facts(ground),
+        headline=headline_frame(rows),
+        constructions={name: each for name, (each, _) in made.items()},
+        refused=findings_frame(data),
+        notes=ground.notes,
+        seconds=clock.seconds,
+    )
+
+
+@dataclass(slots=True)
+class _Clock:
+    say: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.say(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 3)
+
+    def counted(self, name: str) -> Callable[[int, int, float | None], None]:
+        """Progress of units with the time left."""
+
+        def tell(done: int, total: int, left: float | None) -> None:
+            rest = "" if left is None or done == total else f", about {_span(left)} left"
+            self.say(f"{name}: {done} of {total}{rest}")
+
+        return tell
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _sweep(spec: StudySpec, data: Dataset, clock: _Clock) -> Sweep:
+    with clock.stage("market, base factors, forward returns"):
+        own = None if spec.factors is None else read_factors(spec.factors)
+        families = None if spec.families is None else read_families(spec.families)
+        ground = lay_ground(data, spec.evaluation, spec.study, own=own, families=families, say=clock.say)
+    return Sweep(ground, spec.signal, spec.evaluation, spec.battery, spec.study, clock.say)
+
+
+@lru_cache(maxsize=1)
+def _sweep_there(spec: StudySpec) -> Sweep:
+    """The ground as a worker of a cluster lays it, once for all its units."""
+    return _sweep(spec, Dataset.open(spec.data), _Clock(lambda _: None))
+
+
+def run_piece_there(unit: Unit) -> UnitResult:
+    """A unit on a worker of a cluster, which reads the data by path."""
+    spec, piece = unit.given
+    return UnitResult(arrays=_sweep_there(spec).run(piece))
+
+
+def _construction(
+    sweep: Sweep, spec: StudySpec, name: str, store: UnitStore, cluster: str | None, clock: _Clock
+) -> tuple[ConstructionStudy, Findings | None]:
+    with clock.stage(f"{name}: scores and controls"):
+        built = sweep.built(name)
+    ground = sweep.ground
+    blank = ConstructionStudy(
+        construction=name,
+        verdict=None,
+        not_evaluable=None,
+        bases={},
+        figures=pl.DataFrame(),
+        cells=cell_frame([]),
+        turnover=None,
+        delivery=float("nan"),
+        residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
+        coverage=coverage(ground.market, built.scores),
+        scored_rows=int(np.isfinite(built.scores.composite).sum()),
+    )
+    try:
+        require_names(built.scores, spec.evaluation)
+        with clock.stage(f"{name}: verdict"):
+            judged = verdict(ground.headline, f"{name} composite", built.scores.composite, built.controls, notes=built.notes)
+    except InsufficientDataError as error:
+        return replace(blank, not_evaluable=str(error)), None
+    score = built.scores.composite
+    with clock.stage(f"{name}: bases with industries, turnover, delivery"):
+        bases = base_figures(ground, judged.orthogonal, spec.battery, score)
+        held = turnover_of(ground, score, spec.battery)
+        delivery = delivery_invariance(ground.headline, score).difference
+    pieces, skipped = sweep.pieces(name)
+    units = [Unit(name=str(each), description=asdict(each), given=(spec, each)) for each in pieces]
+    do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
+    with clock.stage(f"{name}: battery"):
+        results = run_units(store, units, do, cluster=cluster, progress=clock.counted(f"{name}: battery"))
+    arrays = [each.arrays for each in results]
+    days = joined_bases(pieces, arrays)
+    figures = battery_figures(ground.evaluator, sweep.bases, days)
+    dealt = [made["ic"] for piece, made in zip(pieces, arrays, strict=True) if piece.kind == "shuffle"]
+    judged = with_shuffles(judged, spec.evaluation.shuffles, dealt)
+    done = replace(
+        blank,
+        verdict=judged,
+        bases=bases,
+        figures=figures,
+        cells=cells_of(sweep, built, judged.orthogonal, judged.raw, pieces, arrays),
+        turnover=held,
+        delivery=delivery,
+        skipped=tuple(skipped),
+    )
+    findings = Findings(
+        construction=name,
+        sessions=ground.market.axes.sessions,
+        timing=ground.evaluator.timing,
+        orthogonal=judged.orthogonal,
+        with_industries=bases.get(BASE + INDUSTRIES),
+        figures=figures,
+        series=_series_of(sweep, days),
+        turnover=held,
+        delivery=delivery,
+    )
+    return done, findings
+
+
+def _series_of(sweep: Sweep, days: BaseDays) -> Callable[[str, str, int], FloatArray | None]:
+    """Daily IC of a base by group, label and horizon; the first draw where there are several."""
+    horizons = sweep.ground.evaluator.horizons
+
+    def series(group: str, label: str, horizon: int) -> FloatArray | None:
+        at = [k for k, cell in enumerate(sweep.bases) if (cell.group, cell.label) == (group, label)]
+        return days.ic[at[0], horizons.index(horizon)] if at and horizon in horizons else None
+
+    return series

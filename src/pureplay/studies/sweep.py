@@ -1,0 +1,147 @@
+"""The battery in pieces: blocks of dates under all bases, and signals built anew. A piece gives arrays that can be kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from pureplay.evaluate.cells import BaseCell, Battery, plan_bases
+from pureplay.evaluate.orthogonal import Evaluator
+from pureplay.evaluate.robustness import run_bases
+from pureplay.panel import FloatArray
+from pureplay.signals.momentum import score_blocks
+from pureplay.signals.settings import SignalSettings
+from pureplay.signals.workshop import PeerWorkshop
+from pureplay.studies.controls import INDUSTRY, OWN_ONLY, control_scores, deal_within_industry, main_labels, schemes_by_depth, shuffle_source
+from pureplay.studies.evaluation import Evaluation
+from pureplay.studies.ground import Built, Ground, build_signal
+from pureplay.studies.placebos import placebo_cells, placebo_scores
+from pureplay.studies.settings import StudySettings
+from pureplay.studies.variants import SignalCell, variant_cells, variant_scores
+
+__all__ = ["Arrays", "Piece", "Sweep", "variant_name"]
+
+Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+Kind = Literal["bases", "variant", "winsorising", "placebo", "shuffle"]
+_USUAL_MADS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A piece of the battery. name: cell of its kind. first, last: sessions (bases only). number: of the draw (shuffles only)."""
+
+    construction: str
+    kind: Kind
+    name: str = ""
+    first: int = 0
+    last: int = 0
+    number: int = 0
+
+    def __str__(self) -> str:
+        part = f" sessions {self.first} to {self.last}" if self.kind == "bases" else f" {self.number + 1}" if self.kind == "shuffle" else ""
+        return f"{self.construction}: {self.kind} {self.name}{part}".replace("  ", " ")
+
+
+class Sweep:
+    """Ground and settings of a study, and the construction that was built last: pieces of one construction should follow each other."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        signal: SignalSettings,
+        evaluation: Evaluation,
+        battery: Battery,
+        study: StudySettings,
+        say: Callable[[str], None],
+    ) -> None:
+        self.ground, self.signal, self.evaluation, self.study = ground, signal, evaluation, study
+        self.bases: tuple[BaseCell, ...] = plan_bases(
+            ground.base.names, ground.base.families, ground.base.ladder, replace(battery, ladder_from=min(battery.ladder_from, len(ground.base.names)))
+        )
+        self._say = say
+        self._built: Built | None = None
+        self._labels: np.ndarray[Any, np.dtype[np.int64]] | None = None
+
+    def built(self, construction: str) -> Built:
+        """The signal of a construction; the one before is let go."""
+        if self._built is None or self._built.construction != construction:
+            self._built = None
+            self._built = build_signal(self.ground, construction, self.signal, say=self._say)
+        return self._built
+
+    def pieces(self, construction: str) -> tuple[list[Piece], list[str]]:
+        """Everything to run for a construction, and what is left out with the reason."""
+        settings = replace(self.signal, construction=construction)
+        sessions, step = self.ground.market.axes.shape[0], self.study.block_sessions
+        pieces = [Piece(construction=construction, kind="bases", first=at, last=min(at + step, sessions)) for at in range(0, sessions, step)]
+        skipped = [f"{cell.group}: {cell.reason}" for cell in self.bases if cell.reason is not None]
+        for cell in self.variants(settings):
+            if cell.skip is not None:
+                skipped.append(f"{cell.group} {cell.label}: {cell.skip}")
+            elif not cell.is_default:
+                pieces.append(Piece(construction=construction, kind="variant", name=variant_name(cell)))
+        pieces += [Piece(construction=construction, kind="winsorising", name=each) for each in ("signal", OWN_ONLY, INDUSTRY)]
+        if self.study.placebos:
+            for placebo in placebo_cells(PeerWorkshop(self.ground.data, self.ground.market), settings):
+                if placebo.skip is None:
+                    pieces.append(Piece(construction=construction, kind="placebo", name=placebo.name))
+                else:
+                    skipped.append(f"placebo {placebo.label}: {placebo.skip}")
+        shuffles = self.evaluation.shuffles if settings.products == "segments" and schemes_by_depth(self.ground.data) else 0
+        pieces += [Piece(construction=construction, kind="shuffle", number=number) for number in range(shuffles)]
+        return pieces, skipped
+
+    def variants(self, settings: SignalSettings) -> tuple[SignalCell, ...]:
+        """Cells of the settings grids."""
+        study = self.study
+        return variant_cells(
+            settings, self.ground.data, buffers=study.buffers_days, purities=study.purities, min_peers=study.min_peers, levels=study.levels
+        )
+
+    def run(self, piece: Piece) -> Arrays:
+        """Daily results of a piece."""
+        built = self.built(piece.construction)
+        if piece.kind == "bases":
+            made = run_bases(self.ground.evaluator, built.scores.composite, self.bases, first=piece.first, last=piece.last)
+            return {"ic": made.ic, "names": made.names, "reason": made.reason, "left": made.left, "fitted": made.fitted}
+        if piece.kind == "shuffle":
+            return self._shuffle(built, piece.number)
+        score = self._score(built, piece)
+        return {} if score is None else _days_of(self.ground.headline, score)
+
+    def _score(self, built: Built, piece: Piece) -> FloatArray | None:
+        if piece.kind == "placebo":
+            return placebo_scores(built.workshop, built.settings, piece.name, seed=self.evaluation.seed)
+        if piece.kind == "winsorising":
+            mads = None if built.settings.winsorise_mads is not None else _USUAL_MADS
+            changed = replace(built.settings, winsorise_mads=mads)
+            if piece.name == "signal":
+                return score_blocks(built.market, built.workshop.peers(changed), changed).composite
+            controls, _ = control_scores(self.ground.data, built.market, changed)
+            return controls[piece.name].composite if piece.name in controls else None
+        cell = next(each for each in self.variants(built.settings) if variant_name(each) == piece.name)
+        return variant_scores(built.workshop, cell).composite
+
+    def _shuffle(self, built: Built, number: int) -> Arrays:
+        """IC beyond base and controls of the pipeline with mixes dealt out again within each finest-level industry."""
+        peers = built.workshop.peers(built.settings)
+        if self._labels is None:
+            self._labels = main_labels(self.ground.data, self.ground.market.axes, schemes_by_depth(self.ground.data)[0])
+        files = np.asarray((peers.mix.active >= 0).any(axis=0))
+        source = shuffle_source(self._labels, files, np.random.default_rng([self.evaluation.seed, number]))
+        dealt = score_blocks(built.market, deal_within_industry(peers, source), built.settings).composite
+        common = np.isfinite(dealt) & np.isfinite(built.scores.composite)
+        same = all((dealt[common] == control.score[common]).all() for control in built.controls.values()) if common.any() else True
+        parts = tuple(part for control in built.controls.values() for part in control.parts)
+        return {"ic": np.full(dealt.shape[0], np.nan)} if same else {"ic": self.ground.headline.days(dealt, extra=parts).ic[0]}
+
+
+def variant_name(cell: SignalCell) -> str:
+    """Name of a grid cell's piece."""
+    return f"{cell.group} {cell.label}"
+
+
+def _days_of(judge: Evaluator, score: FloatArray) -> Arrays:
+    made, raw = judge.days(score), judge.days(score, raw=True)
+    return {"ic": made.ic[0], "names": made.names[0], "reason": made.reason[0], "left": made.left, "raw": raw.ic[0]}
