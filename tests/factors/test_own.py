@@ -172,7 +172,7 @@ def test_settings_out_of_range() -> None:
         own_factors(wide(), AXES, layout="tall")  # type: ignore[arg-type]
     with pytest.raises(TableError, match="in the long layout lack factor, value; they have date, asset, worth, zeta, alpha"):
         own_factors(wide(), AXES, layout="long")
-    with pytest.raises(TableError, match="factors.factor is"):
+    with pytest.raises(TableError, match=r"factors\.factor is"):
         own_factors(long().with_columns(factor=pl.lit(1)), AXES, layout="long")
     with pytest.raises(
         TableError, match=r"2 factors that the table does not have: zetta, gone \(is it 'zeta'\?\); it has worth, zeta, alpha"

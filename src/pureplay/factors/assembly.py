@@ -1,10 +1,11 @@
 """From raw exposures to the columns of a base: composites, orthogonal factors, one scale, and what is missing filled and flagged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from pureplay.errors import TableError
 from pureplay.factors.families import COMPOSITES, CUBES, ORTHOGONAL
 from pureplay.factors.standardise import combine, standardise
 from pureplay.market import Market
@@ -15,8 +16,8 @@ from pureplay.stats.regression import weighted_fill, weighted_residuals
 
 __all__ = ["Columns", "RawBlocks", "fill_missing", "standardised_columns"]
 
-RawBlocks = Mapping[str, FloatArray | Callable[[], FloatArray]]
-"""Raw exposures by name, as blocks or as what makes them when they are needed."""
+RawBlocks = Iterable[tuple[str, FloatArray]]
+"""Raw exposures and parts of composites by name, one after the other, so that no more than a few blocks are held at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,49 +33,66 @@ def standardised_columns(market: Market, raw: RawBlocks, names: tuple[str, ...],
     """Columns `names`, each on the scale of `standardise`, NaN where the stock did not trade or the factor is unknown.
 
     Composites are weighted sums of their standardised parts (half of the weight has to be there), cubes are those of the standardised
-    factor; orthogonal factors are √cap-weighted residuals on the standardised ones, which leaves out stocks without a cap. `raw` is
-    asked for one block at a time. A column is in force on a date when at least half of the stocks that traded have a value of
-    their own, so that warm-up ends by itself; on any other date it is NaN.
+    factor; orthogonal factors are √cap-weighted residuals on the standardised ones, which leaves out stocks without a cap. A column is in
+    force on a date when at least half of the stocks that traded have a value of their own, so that warm-up ends by itself; on any
+    other date it is NaN. Raises TableError where `raw` lacks a name or a part of one.
     """
     columns = Columns(
         names=names,
         values=np.empty((market.axes.shape[0], len(names), market.axes.shape[1])),
         in_force=np.zeros((market.axes.shape[0], len(names)), dtype=bool),
     )
+    given = _take_raw(columns, market, raw, winsorise_sd)
     weights = root_caps(market)
-    for k, name in enumerate(names):
-        block = _unscaled(columns, market, raw, name, winsorise_sd)
-        if name in ORTHOGONAL:
-            against = columns.values[:, [names.index(each) for each in ORTHOGONAL[name]]]
-            block = weighted_residuals(block, against, weights, market.traded).residual
-        scaled = standardise(block, market.traded, market.caps, winsorise_sd=winsorise_sd)
-        over_blocks(_settling(scaled, market.traded, columns, k), scaled.shape[0])
+    for name in (each for each in names if each in ORTHOGONAL):
+        if name in CUBES:
+            cubed = np.ascontiguousarray(columns.values[:, names.index(CUBES[name])])
+            block = cubed * cubed * cubed
+        else:
+            block = given.pop(name)
+        against = columns.values[:, [names.index(each) for each in ORTHOGONAL[name]]]
+        _settle(columns, market, name, weighted_residuals(block, against, weights, market.traded).residual, winsorise_sd)
     return columns
+
+
+def _take_raw(columns: Columns, market: Market, raw: RawBlocks, winsorise_sd: float | None) -> dict[str, FloatArray]:
+    """Settle the columns that need no other one; returns the composites that are still to be made orthogonal."""
+    wanted = [name for name in columns.names if name not in CUBES]
+    part_of = {part: name for name in wanted if name in COMPOSITES for part in COMPOSITES[name]}
+    parts: dict[str, dict[str, FloatArray]] = {name: {} for name in wanted if name in COMPOSITES}
+    settled, open_ended = set(CUBES), dict[str, FloatArray]()
+    for key, block in raw:
+        if key in wanted:
+            _settle(columns, market, key, block, winsorise_sd)
+            settled.add(key)
+        elif key in part_of:
+            name = part_of[key]
+            parts[name][key] = standardise(block, market.traded, market.caps, winsorise_sd=winsorise_sd)
+            if len(parts[name]) < len(COMPOSITES[name]):
+                continue
+            held = parts.pop(name)
+            summed = combine((held[part], weight) for part, weight in COMPOSITES[name].items())
+            settled.add(name)
+            if name in ORTHOGONAL:
+                open_ended[name] = summed
+            else:
+                _settle(columns, market, name, summed, winsorise_sd)
+    absent = [name for name in columns.names if name not in settled]
+    if absent:
+        raise TableError(f"there are no raw exposures for {', '.join(absent)}, or not for all of their parts: add them or drop the names")
+    return open_ended
+
+
+def _settle(columns: Columns, market: Market, name: str, block: FloatArray, winsorise_sd: float | None) -> None:
+    """Standardise a block into its column, where the column is in force."""
+    scaled, k = standardise(block, market.traded, market.caps, winsorise_sd=winsorise_sd), columns.names.index(name)
+    over_blocks(lambda start, stop: _settle_block(scaled, market.traded, columns.values, columns.in_force, k, start, stop), scaled.shape[0])
 
 
 def root_caps(market: Market) -> FloatArray:
     """Weights of every cross-sectional regression here: √cap, NaN where the cap is unknown."""
     out = np.full(market.caps.shape, np.nan)
     return np.sqrt(market.caps, out=out, where=np.isfinite(market.caps) & (market.caps > 0))
-
-
-def _unscaled(columns: Columns, market: Market, raw: RawBlocks, name: str, winsorise_sd: float | None) -> FloatArray:
-    if name in CUBES:
-        given = np.ascontiguousarray(columns.values[:, columns.names.index(CUBES[name])])
-        return given * given * given
-    if name not in COMPOSITES:
-        return _made(raw, name)
-    parts = COMPOSITES[name].items()
-    return combine((standardise(_made(raw, part), market.traded, market.caps, winsorise_sd=winsorise_sd), weight) for part, weight in parts)
-
-
-def _made(raw: RawBlocks, name: str) -> FloatArray:
-    block = raw[name]
-    return block() if callable(block) else block
-
-
-def _settling(scaled: FloatArray, traded: BoolArray, columns: Columns, k: int) -> Callable[[int, int], None]:
-    return lambda start, stop: _settle_block(scaled, traded, columns.values, columns.in_force, k, start, stop)
 
 
 @kernel

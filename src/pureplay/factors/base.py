@@ -1,5 +1,6 @@
 """The base of 22 factors of a dataset, or its price-only part, point in time and on one scale."""
 
+from itertools import chain
 from typing import Final, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from pureplay.factors.assembly import Columns, fill_missing, standardised_column
 from pureplay.factors.families import FAMILIES, LADDER, NAMES, PRICE_NAMES
 from pureplay.factors.fundamentals import fundamental_factors
 from pureplay.factors.industry import LABELS, IndustryLabels, coarsest_scheme, industry_block
-from pureplay.factors.prices import load_prices, price_factors
+from pureplay.factors.prices import each_price_factor, load_prices
 from pureplay.factors.record import Base
 from pureplay.market import Market, load_market
 from pureplay.panel import BoolArray, IndexArray
@@ -45,16 +46,14 @@ def base_factors(
     names, notes = _chosen(data, kind, industry_labels)
     market = load_market(data) if market is None else market
     groups, said = _groups(data, market, industry_scheme, industry_labels)
-    raw = dict(price_factors(market, load_prices(data, market)))
-    substituted: dict[str, BoolArray] = {}
-    if names[7:8] != PRICE_NAMES[7:8]:
-        found = fundamental_factors(data, market, groups=groups)
-        raw |= found.raw
-        substituted = dict(found.substituted)
+    prices = each_price_factor(market, load_prices(data, market))
+    full = None if names == PRICE_NAMES else fundamental_factors(data, market, groups=groups)
+    raw = prices if full is None else chain(prices, full.raw.items())
     columns = standardised_columns(market, raw, names, winsorise_sd=winsorise_sd)
     filled = fill_missing(columns, market, groups) if fill else np.zeros(columns.values.shape, dtype=bool)
-    for name, where in substituted.items():
+    for name, where in full.substituted.items() if full is not None else ():
         filled[:, names.index(name)] |= where & np.isfinite(columns.values[:, names.index(name)])
+    lacking = () if full is None else full.notes
     return Base(
         axes=market.axes,
         names=names,
@@ -63,7 +62,7 @@ def base_factors(
         families={name: FAMILIES[name] for name in names},
         ladder=tuple(name for name in LADDER if name in names),
         kind="price" if names == PRICE_NAMES else "full",
-        notes=(*notes, *said, *_told(columns, filled, market)),
+        notes=(*notes, *lacking, *said, *_told(columns, filled, market)),
     )
 
 
@@ -83,7 +82,7 @@ def _chosen(data: Dataset, kind: Kind, labels: IndustryLabels) -> tuple[tuple[st
     if data.has("dividends"):
         return NAMES, (f"full base of {len(NAMES)} factors",)
     names = tuple(name for name in NAMES if name != "divyld")
-    return names, (f"full base of {len(names)} factors: divyld is left out, since the dataset has no dividends",)
+    return names, (f"full base of {len(names)} factors, without divyld",)
 
 
 def _groups(data: Dataset, market: Market, scheme: str | None, labels: IndustryLabels) -> tuple[IndexArray | None, tuple[str, ...]]:
