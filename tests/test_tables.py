@@ -15,6 +15,8 @@ KEYS = {
     "taxonomy": ["product"],
     "filings": ["asset", "period_end", "revision"],
     "segments": ["asset", "period_end", "product", "revision", "kind"],
+    "statements": ["asset", "period_end", "item", "revision"],
+    "dividends": ["asset", "ex_date"],
     "industries": ["asset", "scheme", "start_date"],
     "index_members": ["index", "asset", "start_date"],
     "benchmarks": ["index", "date"],
@@ -33,6 +35,7 @@ def test_bars_need_no_more_than_return_and_cap() -> None:
 
 def test_what_is_absent_is_filled_where_it_must_be() -> None:
     assert contract("filings").defaults == {"revision": 0}
+    assert contract("statements").defaults == {"revision": 0}
     assert contract("segments").defaults == {"revision": 0, "kind": "product", "known_at_source": "filed"}
 
 
@@ -70,6 +73,8 @@ def test_a_row_without_optional_values_is_sound(name: str) -> None:
     frame = pl.select(**{name: pl.lit(value) if not isinstance(value, pl.Expr) else value for name, value in row.items()})
     if name == "segments":
         frame = frame.with_columns(known_at_source=pl.lit("filed"))
+    if name == "statements":
+        frame = frame.with_columns(item=pl.lit("revenue"))
     sound, aside, report = check_tables(
         {name: frame, "taxonomy": pl.DataFrame({"product": ["product"], "parent": [None]})}, calendar="bars"
     )

@@ -10,7 +10,15 @@ from typing import Final
 
 import polars as pl
 
-from pureplay.crosschecks import check_bars, check_codes, check_coverage, check_filings, check_taxonomy, set_rest_of_filings_aside
+from pureplay.crosschecks import (
+    check_bars,
+    check_codes,
+    check_coverage,
+    check_filings,
+    check_statements,
+    check_taxonomy,
+    set_rest_of_filings_aside,
+)
 from pureplay.errors import SettingError, TableError
 from pureplay.findings import CheckReport, Finding, Level, Tables
 from pureplay.frames import AnyFrame, conform, to_polars
@@ -42,6 +50,7 @@ def check_tables(
     check_bars(tables, calendar)
     check_taxonomy(tables)
     check_filings(tables, today)
+    check_statements(tables, today)
     _require_rows(tables)
     check_coverage(tables)
     quarantine = {name: pl.concat(parts, how="vertical") for name, parts in tables.quarantine.items()}

@@ -1,4 +1,4 @@
-"""Rules that need other rows or other tables: one way to write codes, sessions, the tree, filings that add up, coverage."""
+"""Rules that need other rows or other tables: one way to write codes, sessions, the tree, filings that add up, statements, coverage."""
 
 from datetime import date
 from typing import Final
@@ -12,7 +12,15 @@ from pureplay.segments import FILING, parent_codes, tidy
 from pureplay.sessions import Calendar, sessions_between
 from pureplay.tables import UNMAPPED
 
-__all__ = ["check_bars", "check_codes", "check_coverage", "check_filings", "check_taxonomy", "set_rest_of_filings_aside"]
+__all__ = [
+    "check_bars",
+    "check_codes",
+    "check_coverage",
+    "check_filings",
+    "check_statements",
+    "check_taxonomy",
+    "set_rest_of_filings_aside",
+]
 
 _SPELLINGS: Final = (
     r"^[0-9]{6}\.(SH|SZ|BJ)$",
@@ -182,20 +190,58 @@ def _check_amounts(tables: Tables, tree: pl.DataFrame) -> None:
             tables.note("segments", "no_total_revenue", open_ended.height, remedy, open_ended)
 
 
+def check_statements(tables: Tables, today: date | None) -> None:
+    """Statements are public by today; say which of their figures are odd, though they may be true."""
+    if "statements" not in tables.frames:
+        return
+    if today is not None:
+        tables.set_aside("statements", {"published_in_the_future": tables.frames["statements"]["publish_date"] > today})
+    rows = tables.frames["statements"]
+    end = pl.col("period_end")
+    odd: dict[str, tuple[pl.Expr, str]] = {
+        "period_end_off_quarter": (
+            (end.dt.month() % 3 != 0) | (end != end.dt.month_end()),
+            "a fiscal year ends on 31 December and its quarters on the last day of March, June and September: a period counts as the month "
+            "it ends in, and as a year in December only",
+        ),
+        "negative_equity": (
+            (pl.col("item") == "book_equity") & (pl.col("value") < 0),
+            "book-to-price is negative there, and ratios to book equity are unknown: correct the sign if it is wrong",
+        ),
+        "zero_assets": ((pl.col("item") == "total_assets") & (pl.col("value") == 0), "ratios to total assets are unknown there"),
+    }
+    for rule, (broken, remedy) in odd.items():
+        found = rows.filter(broken)
+        if found.height:
+            tables.note("statements", rule, found.height, remedy, found)
+    _note_shrinking(tables)
+
+
+def _note_shrinking(tables: Tables) -> None:
+    """Revenue and costs of a fiscal year add up, so the latest figure of a later quarter is hardly below that of an earlier one."""
+    flows = tables.frames["statements"].filter(pl.col("item").is_in(["revenue", "cost_of_sales"]))
+    period = ["asset", "item", "period_end"]
+    latest = flows.sort("publish_date", "revision", maintain_order=True).unique(period, keep="last").sort(period)
+    before = pl.col("value").shift(1).over("asset", "item", pl.col("period_end").dt.year())
+    less = latest.with_columns(earlier_value=before).filter(pl.col("value") < pl.col("earlier_value"))
+    if less.height:
+        remedy = "amounts are cumulative within the fiscal year, and these are below those of an earlier quarter: check for single quarters"
+        tables.note("statements", "cumulative_amount_shrinks", less.height, remedy, less)
+
+
 def check_coverage(tables: Tables) -> None:
-    """Say which stocks cannot have a score, and that one session makes no window."""
+    """Say which stocks cannot have a score or fundamental factors, and that one session makes no window."""
     if "bars" not in tables.frames:
         return
-    if "segments" in tables.frames:
-        traded, filed = tables.codes("bars"), tables.codes("segments")
-        for here, there, name, rule in (
-            (filed, traded, "segments", "stock_without_bars"),
-            (traded, filed, "bars", "stock_without_segments"),
-        ):
+    for name, lack in (("segments", "score"), ("statements", "fundamental factors")):
+        if name not in tables.frames:
+            continue
+        traded, filed = tables.codes("bars"), tables.codes(name)
+        for here, there, table, rule in ((filed, traded, name, "stock_without_bars"), (traded, filed, "bars", f"stock_without_{name}")):
             lone = here.filter(~here.is_in(there.implode()))
             if lone.len():
-                remedy = "these stocks have no score; nothing else depends on them: add their rows if there are any"
-                tables.note(name, rule, lone.len(), remedy, pl.DataFrame({"asset": lone}))
+                remedy = f"these stocks have no {lack}; nothing else depends on them: add their rows if there are any"
+                tables.note(table, rule, lone.len(), remedy, pl.DataFrame({"asset": lone}))
     if tables.frames["bars"]["date"].n_unique() == 1:
         day = tables.frames["bars"].select("date").head(1)
         tables.note("bars", "one_session", 1, "a signal needs a window of sessions: no score can be computed, add sessions", day)

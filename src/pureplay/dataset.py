@@ -292,7 +292,7 @@ def _collect(name: str, table: pl.LazyFrame) -> pl.DataFrame:
         ) from error
 
 
-_KNOWN_WHEN: Final = ("date", "publish_date", "start_date", "list_date")
+_KNOWN_WHEN: Final = ("date", "publish_date", "ex_date", "start_date", "list_date")
 _LATER_ENDS: Final = ("end_date", "delist_date")
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from pureplay.tables import UNMAPPED
+from pureplay.tables import STATEMENT_ITEMS, UNMAPPED
 
 __all__ = ["CheckReport", "Finding", "Level", "Tables"]
 
@@ -28,6 +28,10 @@ _REMEDIES: Final[dict[str, str]] = {
     "reserved_product": f"'{UNMAPPED}' is reserved for revenue outside the taxonomy: rename the node",
     "published_before_period_end": "correct publish_date: nothing is public before its period ends",
     "negative_revenue": "report revenue of at least 0; put returns and eliminations outside the segment table",
+    "unknown_item": f"name the item as one of {', '.join(STATEMENT_ITEMS)}, or leave the row out",
+    "shares_not_positive": "give the number of shares at the period's end, above 0, or leave the row out",
+    "negative_amount": "total assets, debt and preferred equity are at least 0: correct the sign or leave the row out",
+    "negative_dividend": "a dividend is at least 0: correct the sign, or leave the row out",
     "unknown_kind": "use product, industry or region",
     "unknown_date_source": "use filed or assumed",
     "ends_before_start": "swap or correct the interval",

@@ -13,10 +13,16 @@ import polars as pl
 
 from pureplay.errors import TableError
 
-__all__ = ["CONTRACTS", "UNMAPPED", "Contract", "contract", "describe"]
+__all__ = ["CONTRACTS", "STATEMENT_ITEMS", "UNMAPPED", "Contract", "contract", "describe"]
 
 UNMAPPED: Final = "unmapped"
 """Reserved product of revenue that belongs to no node of the taxonomy: it counts in the total only."""
+
+STATEMENT_ITEMS: Final = (
+    "revenue", "cost_of_sales", "net_income", "operating_cash_flow", "total_assets", "book_equity", "total_debt", "long_term_debt",
+    "preferred_equity", "shares",
+)  # fmt: skip
+"""Items of financial statements: the first four cumulative within the fiscal year, the others as they stand at the period's end."""
 
 
 def _is(unit: str, en: str, zh: str, *, required: bool = False, default: object = None) -> dict[str, Any]:
@@ -151,6 +157,45 @@ class Segments(dy.Schema):
         return pl.col("known_at_source").is_in(["filed", "assumed"])
 
 
+class Statements(dy.Schema):
+    """Items of financial statements, one row an item and published version. A fiscal year ends on 31 December."""
+
+    asset = dy.String(primary_key=True, min_length=1, metadata=_is("code", "security code", "证券代码", required=True))
+    period_end = dy.Date(primary_key=True, metadata=_is("date", "last day of the fiscal period", "报告期", required=True))
+    item = dy.String(primary_key=True, metadata=_is("text", f"one of {', '.join(STATEMENT_ITEMS)}", "报表科目", required=True))
+    revision = dy.Int64(primary_key=True, metadata=_is("count", "version of the figure, 0 = first", "修订版次", default=0))
+    publish_date = dy.Date(metadata=_is("date", "day on which the version became public", "公告日期", required=True))
+    value = dy.Float64(metadata=_is("CNY, or shares", "amount; flows are cumulative within the fiscal year", "数值", required=True))
+
+    @dy.rule()
+    def published_before_period_end(cls) -> pl.Expr:
+        return pl.col("publish_date") >= pl.col("period_end")
+
+    @dy.rule()
+    def unknown_item(cls) -> pl.Expr:
+        return pl.col("item").is_in(STATEMENT_ITEMS)
+
+    @dy.rule()
+    def shares_not_positive(cls) -> pl.Expr:
+        return (pl.col("item") != "shares") | (pl.col("value") > 0)
+
+    @dy.rule()
+    def negative_amount(cls) -> pl.Expr:
+        return ~pl.col("item").is_in(["total_assets", "total_debt", "long_term_debt", "preferred_equity"]) | (pl.col("value") >= 0)
+
+
+class Dividends(dy.Schema):
+    """Cash dividends by ex-date; a stock without a row paid none."""
+
+    asset = dy.String(primary_key=True, min_length=1, metadata=_is("code", "security code", "证券代码", required=True))
+    ex_date = dy.Date(primary_key=True, metadata=_is("date", "first day without the dividend", "除息日", required=True))
+    cash_per_share = dy.Float64(metadata=_is("CNY", "cash a share before tax, raw", "每股派息（税前）", required=True))
+
+    @dy.rule()
+    def negative_dividend(cls) -> pl.Expr:
+        return pl.col("cash_per_share") >= 0
+
+
 class Industries(dy.Schema):
     """Industry of a security by scheme, as half-open intervals [start_date, end_date)."""
 
@@ -260,6 +305,8 @@ CONTRACTS: Final[dict[str, Contract]] = {
         Contract(name="taxonomy", schema=Taxonomy),
         Contract(name="filings", schema=Filings),
         Contract(name="segments", schema=Segments),
+        Contract(name="statements", schema=Statements),
+        Contract(name="dividends", schema=Dividends),
         Contract(name="industries", schema=Industries),
         Contract(name="index_members", schema=IndexMembers),
         Contract(name="benchmarks", schema=Benchmarks),

@@ -188,7 +188,7 @@ def synthetic(
         float | None, typer.Option(help="Mean share of product news that is priced late; 0 = placebo. Default: the preset's, else 0.5.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Named settings: ashare, calibrated to published figures of mainland China. Sizes stay your own.")
+        str | None, typer.Option(help="Named settings: ashare aims at published figures of mainland China. Sizes stay your own.")
     ] = None,
 ) -> None:
     """Write a synthetic market as a dataset."""

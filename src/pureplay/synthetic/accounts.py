@@ -161,8 +161,9 @@ def _wander(rng: np.random.Generator, shape: tuple[int, int], keep: float) -> Fl
 def _anchor(firms: Firms, mixes: Mixes, days: NDArray[np.datetime64]) -> IntArray:
     """Quarter whose accounts fit the first price: the last one ended before the first session, or before listing."""
     home = firms.homes
-    when = np.maximum(firms.list_date[home], days[0]).astype("datetime64[M]").astype(np.int64)
-    return (when - (mixes.first_year - 1970) * 12) // 3 - 1
+    when: IntArray = np.maximum(firms.list_date[home], days[0]).astype("datetime64[M]").astype(np.int64)
+    anchor: IntArray = (when - (mixes.first_year - 1970) * 12) // 3 - 1
+    return anchor
 
 
 def _first_caps(firms: Firms) -> FloatArray:
@@ -190,8 +191,8 @@ def _draw_flows(rng: np.random.Generator, revenue: FloatArray, margin: FloatArra
     issuers, size = revenue.shape
     yearly = revenue.reshape(issuers, size // 4, 4)
     single = np.diff(yearly, axis=2, prepend=0.0).reshape(revenue.shape)
-    gross: FloatArray = np.maximum((0.3 + 0.12 * rng.standard_normal(issuers)).clip(0.05, 0.85), margin + 0.05)
-    costs = 1 - (gross[:, None] + 0.02 * _wander(rng, (issuers, size), 0.85)).clip(0.01, 0.95)
+    gross: FloatArray = np.maximum((0.3 + 0.12 * rng.standard_normal((issuers,))).clip(0.05, 0.85), margin + 0.05)
+    costs = 1 - np.clip(gross[:, None] + 0.02 * _wander(rng, (issuers, size), 0.85), 0.01, 0.95)
     cash = 1.1 * quarter + np.tile(np.array(CASH_SEASON), size // 4) + 0.04 * rng.standard_normal(revenue.shape)
     shares = {"cost_of_sales": costs, "net_income": quarter, "operating_cash_flow": cash}
     return {name: _cents((single * share).reshape(yearly.shape).cumsum(axis=2).reshape(revenue.shape)) for name, share in shares.items()}

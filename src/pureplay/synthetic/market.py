@@ -169,8 +169,7 @@ def write_market(
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
     _write_blocks(home, _generate(plan, block_sessions, progress))
-    for name, table in _small_tables(plan).items():
-        table.write_parquet(home / f"{name}.parquet", compression="zstd", compression_level=1)
+    _write_small(home, _small_tables(plan))
     return asdict(settings)
 
 
@@ -257,6 +256,11 @@ def _open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def _write_block(writers: dict[str, pq.ParquetWriter], block: dict[str, pa.Table]) -> None:
     for name, writer in writers.items():
         writer.write_table(block[name], row_group_size=ROWS_A_GROUP)
+
+
+def _write_small(home: Path, tables: dict[str, pl.DataFrame]) -> None:
+    for name, table in tables.items():
+        table.write_parquet(home / f"{name}.parquet", compression="zstd", compression_level=1)
 
 
 def _small_tables(plan: _Plan) -> dict[str, pl.DataFrame]:
