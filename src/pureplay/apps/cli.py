@@ -184,14 +184,21 @@ def synthetic(
     stocks: Annotated[int, typer.Option(help="Stocks.")] = 1000,
     sessions: Annotated[int, typer.Option(help="Trading sessions, up to the end of 2025.")] = 2430,
     seed: Annotated[int, typer.Option(help="Same seed, same bits.")] = 7,
-    underreaction: Annotated[float, typer.Option(help="Mean share of product news that is priced late; 0 = placebo.")] = 0.5,
+    underreaction: Annotated[
+        float | None, typer.Option(help="Mean share of product news that is priced late; 0 = placebo. Default: the preset's, else 0.5.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Named settings: ashare aims at published figures of mainland China. Sizes stay your own.")
+    ] = None,
 ) -> None:
     """Write a synthetic market as a dataset."""
     with _progress() as say:
         from pureplay.apps.pipeline import simulate
 
-        settings = {"stocks": stocks, "sessions": sessions, "seed": seed, "underreaction": underreaction}
-        made = simulate(out, settings=settings, progress=lambda done, total: say(f"simulating {done}/{total} sessions"))
+        settings: dict[str, float] = {"stocks": stocks, "sessions": sessions, "seed": seed}
+        if underreaction is not None:
+            settings["underreaction"] = underreaction
+        made = simulate(out, settings=settings, preset=preset, progress=lambda done, total: say(f"simulating {done}/{total} sessions"))
     rows = {name: record["rows"] for name, record in made.files.items()}
     _console(stderr=False).print(
         f"dataset: {out} (synthetic; {', '.join(f'{name} {count}' for name, count in rows.items())})", soft_wrap=True

@@ -26,6 +26,7 @@ from pureplay.studies.controls import control_scores, schemes_by_depth
 from pureplay.studies.momentum import Evaluation, Progress, run_momentum
 from pureplay.studies.records import MomentumStudy
 from pureplay.synthetic import market as synthetic_market
+from pureplay.synthetic import preset as synthetic_preset
 from pureplay.synthetic import write_market
 
 __all__ = ["DEMO_UNDERREACTION", "evaluate_scores", "import_files", "run_config", "run_demo", "simulate", "write_signal"]
@@ -161,12 +162,14 @@ def evaluate_scores(
     return replace(judged, notes=(*judged.notes, *notes, *_not_honoured(given)))
 
 
-def simulate(out: Path, *, settings: Mapping[str, Any], progress: Callable[[int, int], None]) -> Dataset:
-    """Write a synthetic market as a dataset folder."""
+def simulate(out: Path, *, settings: Mapping[str, Any], preset: str | None = None, progress: Callable[[int, int], None]) -> Dataset:
+    """Write a synthetic market as a dataset folder; `settings` win over those of the preset."""
+    given = {**(synthetic_preset(preset) if preset else {}), **settings}
 
     def fill(folder: Path) -> None:
-        made = write_market(folder, **settings, progress=progress)
-        adopt_folder(folder, calendar="XSHG", notes={"synthetic": True, **{key: str(each) for key, each in made.items()}})
+        made = write_market(folder, **given, progress=progress)
+        said = {key: str(each) for key, each in made.items()}
+        adopt_folder(folder, calendar="XSHG", notes={"synthetic": True, "preset": preset, **said})
 
     replace_folder(out, fill, fault=synthetic_fault)
     return Dataset.open(out)

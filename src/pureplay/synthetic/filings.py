@@ -12,7 +12,7 @@ from pureplay.synthetic.mixes import Mixes
 from pureplay.synthetic.settings import BoolArray, FloatArray, IntArray
 from pureplay.synthetic.tree import Tree
 
-__all__ = ["filing_tables"]
+__all__ = ["HISTORY", "Reports", "draw_reports", "filing_tables"]
 
 LATE: Final = 0.02
 OUT_OF_ORDER: Final = 0.02
@@ -22,12 +22,14 @@ UNMAPPED: Final = 0.30
 ABOVE: Final = 0.115
 """Some draws find no level-1 node outside the issuer's own branches; about a tenth of filings remain."""
 HISTORY: Final = np.timedelta64(730, "D")
+"""How far before its listing the reports of a new issuer reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reports:
+class Reports:
     """Reports of issuers: publish dates (issuer, half-year), amounts (issuer, half-year, slot + 1) and totals, by revision."""
 
+    period: NDArray[np.datetime64]
     publish: tuple[NDArray[np.datetime64], NDArray[np.datetime64]]
     amount: tuple[FloatArray, FloatArray]
     total: tuple[FloatArray, FloatArray]
@@ -35,12 +37,9 @@ class _Reports:
     node: IntArray
 
 
-def filing_tables(
-    rng: np.random.Generator, tree: Tree, firms: Firms, mixes: Mixes, days: NDArray[np.datetime64]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def filing_tables(reports: Reports, tree: Tree, firms: Firms, days: NDArray[np.datetime64]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Canonical filings and segments known by the last session; both listings of an issuer carry the same reports."""
-    period = _periods(mixes)
-    reports = _draw_reports(rng, tree, mixes, period)
+    period = reports.period
     ends = np.append(days, days[-1])[firms.delisted_at]
     fresh = firms.listed_at >= 0
     codes = np.array([tree.code[k] for k in range(len(tree.code))])
@@ -86,14 +85,17 @@ def _periods(mixes: Mixes) -> NDArray[np.datetime64]:
     return np.asarray(begins - np.timedelta64(1, "D"), dtype="datetime64[D]")
 
 
-def _draw_reports(rng: np.random.Generator, tree: Tree, mixes: Mixes, period: NDArray[np.datetime64]) -> _Reports:
+def draw_reports(rng: np.random.Generator, tree: Tree, mixes: Mixes) -> Reports:
+    """Draw the half-yearly reports of every issuer over the years of the mixes."""
+    period = _periods(mixes)
     publish, odd = _draw_dates(rng, mixes, period)
     restated = (rng.random(publish.shape) < RESTATED / (1 - LATE - OUT_OF_ORDER / 2)) & ~odd
     again = publish + _days(rng.integers(60, 240, publish.shape))
     mapped, node, unmapped = _draw_amounts(rng, tree, mixes)
     changed = np.rint(mapped * np.exp(0.12 * rng.standard_normal(mapped.shape)) * 100) / 100
     totals = [np.rint((amount.sum(axis=2) + unmapped) * 100) / 100 for amount in (mapped, changed)]
-    return _Reports(publish=(publish, again), amount=(mapped, changed), total=(totals[0], totals[1]), restated=restated, node=node)
+    total = (totals[0], totals[1])
+    return Reports(period=period, publish=(publish, again), amount=(mapped, changed), total=total, restated=restated, node=node)
 
 
 def _days(count: IntArray | FloatArray) -> NDArray[np.timedelta64]:

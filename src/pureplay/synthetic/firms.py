@@ -54,6 +54,14 @@ class Firms:
     turnover: FloatArray
     delayed: FloatArray
 
+    @property
+    def homes(self) -> IntArray:
+        """First listing of each issuer, as a number of an asset."""
+        first = np.flatnonzero(self.twin == np.arange(self.twin.size))
+        home = np.empty(self.issuers, dtype=np.int64)
+        home[self.issuer[first]] = first
+        return home
+
 
 def draw_firms(rng: np.random.Generator, settings: Settings, days: NDArray[np.datetime64]) -> Firms:
     """Draw all securities; second listings belong to seasoned issuers that stay listed."""
@@ -141,7 +149,7 @@ def _draw_caps(rng: np.random.Generator, listed_at: IntArray, issuer: IntArray) 
 
 def _draw_lasting(rng: np.random.Generator, settings: Settings, issuer: IntArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     beta = (1.0 + 0.25 * rng.standard_normal(issuer.size)).clip(0.2, 2.0)
-    volatility = settings.idiosyncratic_vol * np.exp(0.3 * rng.standard_normal(issuer.size))
+    volatility = settings.idiosyncratic_vol * np.exp(settings.volatility_dispersion * rng.standard_normal(issuer.size))
     turnover = np.log(0.012) + 0.6 * rng.standard_normal(issuer.size)
     # The uniform draw is scaled, not redrawn: markets that differ in `underreaction` only share every random number.
     delayed = np.minimum(2 * settings.underreaction * rng.random(issuer.size), 0.9)

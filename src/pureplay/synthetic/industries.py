@@ -17,14 +17,26 @@ MISLABELLED: Final = 0.10
 RELABELLED: Final = 0.03
 NEIGHBOURHOOD: Final = 4.0
 """Spread, in products, by which products wander in the order that is cut into industries: neighbours mix across branches."""
+SWITCH: Final = np.datetime64("2021-07-30")
+"""First day of the longer list of coarsest industries, where the market has one."""
+SPLIT_IN: Final = 10
+"""One in so many of the coarsest industries is made by splitting another: 28 names become 31."""
 
 
-def industry_table(rng: np.random.Generator, tree: Tree, firms: Firms, mixes: Mixes, days: NDArray[np.datetime64]) -> pl.DataFrame:
-    """Canonical industries in the schemes syn_l1, syn_l2 and syn_l3; each finer level nests in the coarser one."""
+def industry_table(
+    rng: np.random.Generator, tree: Tree, firms: Firms, mixes: Mixes, days: NDArray[np.datetime64], *, switch: bool = False
+) -> pl.DataFrame:
+    """Canonical industries in the schemes syn_l1, syn_l2 and syn_l3; each finer level nests in the coarser one.
+
+    With `switch`, in a market that reaches 2021-07-30, syn_l1 has fewer names before that day: pairs of today's, under the first's code.
+    """
     levels = _cut_levels(rng, tree)
     label, reviews = _label_products(rng, tree, mixes, days)
     label = label[firms.issuer]
-    tables = [_intervals(firms, levels[k][label], reviews, f"syn_l{k + 1}") for k in range(3)]
+    codes, dates = [level[label] for level in levels], [reviews] * 3
+    if switch and days[-1] >= SWITCH:
+        codes[0], dates[0] = _merge_before(codes[0], reviews, int(levels[0].max()) + 1)
+    tables = [_intervals(firms, codes[k], dates[k], f"syn_l{k + 1}") for k in range(3)]
     return pl.concat(tables).sort("asset", "scheme", "start_date")
 
 
@@ -56,6 +68,20 @@ def _label_products(
     dates = reviews.astype("datetime64[D]")
     known = dates <= days[-1]
     return np.where(later, whither[:, None], label)[:, known], dates[known]
+
+
+def _merge_before(code: IntArray, reviews: NDArray[np.datetime64], names: int) -> tuple[IntArray, NDArray[np.datetime64]]:
+    """One review more, on the day of the switch; before it the second of each pair bears the code of the first."""
+    merged = np.arange(names)
+    second = np.linspace(1, names - 1, max(1, round(names / SPLIT_IN)) + 2)[1:-1].astype(np.int64)
+    merged[second] = second - 1
+    at = int(np.searchsorted(reviews, SWITCH))
+    # The first review holds from listing on, so there is always one to carry on from.
+    held = max(at - 1, 0)
+    after = np.concatenate([code[:, held : held + 1], code[:, at:]], axis=1)
+    before = merged[code[:, :at]] if at else merged[code[:, :1]]
+    first = reviews[:at] if at else np.array([np.datetime64("1990-12-19")])
+    return np.concatenate([before, after], axis=1), np.concatenate([first, [SWITCH], reviews[at:]])
 
 
 def _intervals(firms: Firms, code: IntArray, reviews: NDArray[np.datetime64], scheme: str) -> pl.DataFrame:

@@ -14,14 +14,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pureplay.errors import SettingError
+from pureplay.synthetic.accounts import draw_accounts
 from pureplay.synthetic.bars import BarMaker, FactorMaker
-from pureplay.synthetic.filings import filing_tables
+from pureplay.synthetic.dividends import dividend_table
+from pureplay.synthetic.filings import draw_reports, filing_tables
 from pureplay.synthetic.firms import Firms, assets_table, draw_firms
 from pureplay.synthetic.indices import IndexTally
 from pureplay.synthetic.industries import industry_table
 from pureplay.synthetic.mixes import Mixes, draw_mixes
 from pureplay.synthetic.returns import Closes, Shocks, Simulation, draw_shocks
 from pureplay.synthetic.settings import CHUNK, FloatArray, Settings, grow_seeds, last_sessions
+from pureplay.synthetic.statements import statement_table
 from pureplay.synthetic.tree import Tree, grow_tree, taxonomy_table
 
 __all__ = ["SyntheticMarket", "market", "write_market"]
@@ -74,6 +77,12 @@ def market(
     idiosyncratic_vol: float = 0.02,
     release_sessions: float = 16.0,
     premia: float = 1.0,
+    reversal_premium: float = 1.0,
+    volatility_premium: float = 1.0,
+    volatility_dispersion: float = 0.3,
+    volatility_persistence: float = 0.8,
+    volatility_wave: float = 0.12,
+    industry_switch: bool = False,
     block_sessions: int = 250,
     progress: Progress | None = None,
 ) -> SyntheticMarket:
@@ -95,6 +104,12 @@ def market(
         idiosyncratic_vol=idiosyncratic_vol,
         release_sessions=release_sessions,
         premia=premia,
+        reversal_premium=reversal_premium,
+        volatility_premium=volatility_premium,
+        volatility_dispersion=volatility_dispersion,
+        volatility_persistence=volatility_persistence,
+        volatility_wave=volatility_wave,
+        industry_switch=industry_switch,
     )
     plan = _draw_plan(settings)
     blocks = list(_generate(plan, block_sessions, progress))
@@ -117,6 +132,12 @@ def write_market(
     idiosyncratic_vol: float = 0.02,
     release_sessions: float = 16.0,
     premia: float = 1.0,
+    reversal_premium: float = 1.0,
+    volatility_premium: float = 1.0,
+    volatility_dispersion: float = 0.3,
+    volatility_persistence: float = 0.8,
+    volatility_wave: float = 0.12,
+    industry_switch: bool = False,
     block_sessions: int = 250,
     progress: Progress | None = None,
 ) -> dict[str, object]:
@@ -137,13 +158,18 @@ def write_market(
         idiosyncratic_vol=idiosyncratic_vol,
         release_sessions=release_sessions,
         premia=premia,
+        reversal_premium=reversal_premium,
+        volatility_premium=volatility_premium,
+        volatility_dispersion=volatility_dispersion,
+        volatility_persistence=volatility_persistence,
+        volatility_wave=volatility_wave,
+        industry_switch=industry_switch,
     )
     plan = _draw_plan(settings)
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
     _write_blocks(home, _generate(plan, block_sessions, progress))
-    for name, table in _small_tables(plan).items():
-        table.write_parquet(home / f"{name}.parquet", compression="zstd", compression_level=1)
+    _write_small(home, _small_tables(plan))
     return asdict(settings)
 
 
@@ -153,14 +179,19 @@ def _draw_plan(settings: Settings) -> _Plan:
     tree = grow_tree(np.random.default_rng(seeds.tree), settings.product_count)
     firms = draw_firms(np.random.default_rng(seeds.firms), settings, days)
     mixes = draw_mixes(np.random.default_rng(seeds.mixes), tree, firms.issuers, days)
-    filings, segments = filing_tables(np.random.default_rng(seeds.filings), tree, firms, mixes, days)
-    industries = industry_table(np.random.default_rng(seeds.industries), tree, firms, mixes, days)
+    reports = draw_reports(np.random.default_rng(seeds.filings), tree, mixes)
+    filings, segments = filing_tables(reports, tree, firms, days)
+    accounts = draw_accounts(np.random.default_rng(seeds.statements), tree, firms, mixes, reports, days)
+    switch = settings.industry_switch
+    industries = industry_table(np.random.default_rng(seeds.industries), tree, firms, mixes, days, switch=switch)
     tables = {
         "assets": assets_table(firms, days),
         "taxonomy": taxonomy_table(tree, mixes.start, mixes.end),
         "filings": filings,
         "segments": segments,
         "industries": industries,
+        "statements": statement_table(accounts, firms, days),
+        "dividends": dividend_table(np.random.default_rng(seeds.dividends), accounts, firms, days),
     }
     shocks = draw_shocks(np.random.default_rng(seeds.shocks), settings, tree)
     tally = IndexTally(firms, days)
@@ -225,6 +256,11 @@ def _open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def _write_block(writers: dict[str, pq.ParquetWriter], block: dict[str, pa.Table]) -> None:
     for name, writer in writers.items():
         writer.write_table(block[name], row_group_size=ROWS_A_GROUP)
+
+
+def _write_small(home: Path, tables: dict[str, pl.DataFrame]) -> None:
+    for name, table in tables.items():
+        table.write_parquet(home / f"{name}.parquet", compression="zstd", compression_level=1)
 
 
 def _small_tables(plan: _Plan) -> dict[str, pl.DataFrame]:

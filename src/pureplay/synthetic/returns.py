@@ -122,7 +122,7 @@ class Simulation:
         keep = 0.96 if first else 0.0
         fresh = rng.standard_normal((len(STYLES) + 1, self._pool.size))
         self._slow = keep * self._slow + (1 - keep**2) ** 0.5 * fresh[:-1]
-        self._wave = 0.8 * self._wave + 0.12 * fresh[-1]
+        self._wave = self._settings.volatility_persistence * self._wave + self._settings.volatility_wave * fresh[-1]
 
     def _expose(self) -> FloatArray:
         """Style exposures that hold for the chunk: slow processes, cheapness in value, cap in size, turnover in liquidity."""
@@ -164,7 +164,7 @@ class Simulation:
         # Not a matrix product: a BLAS may add in another order on another machine.
         for style, row in zip(shocks.style[sessions].T, exposure, strict=True):
             total += style[:, None] * row
-        total += DRIFT - VOLATILITY_PREMIUM * self._settings.premia * self._volatility_rank
+        total += DRIFT - VOLATILITY_PREMIUM * self._settings.premia * self._settings.volatility_premium * self._volatility_rank
         jump = np.maximum(chance - (1 - JUMP_CHANCE), 0.0) / JUMP_CHANCE
         total -= np.where(jump > 0, 0.03 + 0.05 * jump, 0.0)
         dying = sessions[:, None] > (firms.delisted_at - DISTRESS_SESSIONS)[None, :]
@@ -178,7 +178,8 @@ class Simulation:
         release = self._pool / self._settings.release_sessions
         # Below a few yuan the tick of 0.01 would swamp returns, so very low prices find a floor.
         support = 0.01 * np.maximum(LOW_LOG_PRICE - self._log_price, 0.0)
-        step = base + release - REVERSAL_PREMIUM * self._settings.premia * past + support
+        pull = REVERSAL_PREMIUM * self._settings.premia * self._settings.reversal_premium
+        step = base + release - pull * past + support
         self._pool += firms.delayed * news - release
         self._log_price += np.where(listed, step, 0.0)
 

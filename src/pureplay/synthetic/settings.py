@@ -1,6 +1,6 @@
 """Settings of the planted market, their limits, the seeds grown from them and the sessions they span."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Final, TypeAlias
 
@@ -21,6 +21,15 @@ CHUNK: Final = 20
 
 FIRST_SESSION: Final = date(1991, 1, 2)
 LAST_KNOWN_SESSION: Final = date(2026, 12, 31)
+RANGES: Final = (
+    ("premia", 5.0, "1 is the default, 0 plants none"),
+    ("reversal_premium", 5.0, "1 is the default, 0 plants none"),
+    ("volatility_premium", 5.0, "1 is the default, 0 plants none"),
+    ("volatility_dispersion", 0.8, "0.3 is the default, 0 makes all stocks alike"),
+    ("volatility_persistence", 0.99, "0.8 is the default, 0 forgets at once"),
+    ("volatility_wave", 0.3, "0.12 is the default, 0 keeps volatility constant"),
+)
+"""Setting, largest value, remedy; the smallest value is 0."""
 FULL_SIZE_PRODUCTS: Final = 462
 STOCKS_A_PRODUCT: Final = 12
 
@@ -32,6 +41,11 @@ class Settings:
     products: number of level-2 nodes; None takes one per 12 stocks, between 8 and 462.
     release_sessions: mean sessions that delayed news spends in the pool.
     premia: multiplies every planted style premium (reversal, volatility, value ...); 0 plants none.
+    reversal_premium, volatility_premium: multiply the premium of past 20-session return and of low volatility once more.
+    volatility_dispersion: cross-sectional standard deviation of log idiosyncratic volatility, for life.
+    volatility_persistence: what remains after 20 sessions of a stock's temporary deviation of log volatility.
+    volatility_wave: standard deviation of what is added to that deviation every 20 sessions.
+    industry_switch: from 2021-07-30 the coarsest industries have more names than before, as 28 became 31.
     """
 
     stocks: int = 1000
@@ -46,6 +60,12 @@ class Settings:
     idiosyncratic_vol: float = 0.02
     release_sessions: float = 16.0
     premia: float = 1.0
+    reversal_premium: float = 1.0
+    volatility_premium: float = 1.0
+    volatility_dispersion: float = 0.3
+    volatility_persistence: float = 0.8
+    volatility_wave: float = 0.12
+    industry_switch: bool = False
 
     def __post_init__(self) -> None:
         _require(20 <= self.stocks <= 20_000, "stocks must lie in 20..20000", self.stocks, "1000 is a good start, 5500 the full market")
@@ -64,7 +84,12 @@ class Settings:
             value = getattr(self, name)
             _require(0 <= value <= 0.05, f"{name} must lie in 0..0.05 a day", value, "give a daily decimal such as 0.01")
         _require(1 <= self.release_sessions <= 250, "release_sessions must lie in 1..250", self.release_sessions, "16 is the default")
-        _require(0 <= self.premia <= 5, "premia must lie in 0..5", self.premia, "1 is the default, 0 plants none")
+        for name, most, remedy in RANGES:
+            value = getattr(self, name)
+            _require(0 <= value <= most, f"{name} must lie in 0..{most:g}", value, remedy)
+        _require(
+            isinstance(self.industry_switch, bool), "industry_switch must be True or False", self.industry_switch, "False is the default"
+        )
 
     @property
     def product_count(self) -> int:
@@ -91,12 +116,14 @@ class Seeds:
     industries: np.random.SeedSequence
     shocks: np.random.SeedSequence
     cells: np.random.SeedSequence
+    statements: np.random.SeedSequence
+    dividends: np.random.SeedSequence
 
 
 def grow_seeds(seed: int) -> Seeds:
-    """Spawn the seeds of all parts from one number."""
-    tree, firms, mixes, filings, industries, shocks, cells = np.random.SeedSequence(seed).spawn(7)
-    return Seeds(tree=tree, firms=firms, mixes=mixes, filings=filings, industries=industries, shocks=shocks, cells=cells)
+    """Spawn the seeds of all parts from one number; a new part comes last, since the order decides what each one gets."""
+    names = [each.name for each in fields(Seeds)]
+    return Seeds(**dict(zip(names, np.random.SeedSequence(seed).spawn(len(names)), strict=True)))
 
 
 def last_sessions(settings: Settings) -> NDArray[np.datetime64]:

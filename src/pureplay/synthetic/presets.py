@@ -1,0 +1,39 @@
+"""Named sets of settings, each a calibration to published figures and no evidence for them."""
+
+from types import MappingProxyType
+from typing import Final
+
+from pureplay.errors import SettingError
+
+__all__ = ["PRESETS", "preset"]
+
+PRESETS: Final = MappingProxyType(
+    {
+        "ashare": MappingProxyType(
+            {
+                "underreaction": 0.5,
+                "release_sessions": 80.0,
+                "market_vol": 0.012,
+                "industry_vol": 0.004,
+                "idiosyncratic_vol": 0.022,
+                "reversal_premium": 1.0,
+                "volatility_premium": 1.5,
+                "volatility_dispersion": 0.35,
+                "volatility_persistence": 0.95,
+                "volatility_wave": 0.08,
+                "industry_switch": True,
+            }
+        )
+    }
+)
+"""First guesses: slow release, volatility that lasts, and the industry list of mainland China."""
+
+
+def preset(name: str) -> dict[str, float | bool]:
+    """Settings of a preset, without the sizes, to be put before one's own: `market(**{**preset("ashare"), "stocks": 500})`.
+
+    Raises SettingError for an unknown name.
+    """
+    if name not in PRESETS:
+        raise SettingError(f"preset must be one of {', '.join(PRESETS)}; found '{name}': leave it out for the default market")
+    return dict(PRESETS[name])
