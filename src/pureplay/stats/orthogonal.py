@@ -17,7 +17,24 @@ from pureplay.parallel import over_blocks
 from pureplay.stats.crosssection import Workspace, sort_finite, spearman_of_orders, workspace
 from pureplay.stats.jit import kernel
 
-__all__ = ["CONTAINED", "FEW_NAMES", "NO_NAMES", "OK", "Orders", "OrthogonalDays", "forward_orders", "orthogonal_days"]
+__all__ = [
+    "CONTAINED",
+    "FEW_NAMES",
+    "LEFT",
+    "NO_NAMES",
+    "OK",
+    "Orders",
+    "OrthogonalDays",
+    "center",
+    "factorise",
+    "forward_orders",
+    "gather",
+    "names_of_date",
+    "orthogonal_days",
+    "residualise",
+    "solve",
+    "take",
+]
 
 OK: Final = 0
 NO_NAMES: Final = 1
@@ -26,7 +43,7 @@ CONTAINED: Final = 3
 
 _PIVOT: Final = 1e-10  # squared sine of the angle to the columns before: below it a column adds rounding only
 _FAR: Final = 1e-6  # spread over size of a row, both squared, below which it is centred twice
-_LEFT: Final = 1e-12  # share of variance below which the residual is rounding
+LEFT: Final = 1e-12  # share of variance below which the residual is rounding
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -133,20 +150,20 @@ def _orthogonal_block(
     columns, assets = base.shape[1] + extra.shape[1], signal.shape[1]
     z, index, label = np.empty((columns + 1) * assets), np.empty(assets, np.int32), np.zeros(assets, np.int32)
     residual, order, finite = np.empty(assets), np.empty(assets, np.int32), np.empty(assets, np.bool_)
-    ranking = (np.empty(assets, np.bool_), np.empty(assets), np.empty(assets))
+    ranking, coefficients = (np.empty(assets, np.bool_), np.empty(assets), np.empty(assets)), np.empty(columns)
     for t in range(start, stop):
-        n = _names_of_date(signal[t], base[t], extra[t], groups[t], eligible[t], finite, index, label)
+        n = names_of_date(signal[t], base[t], extra[t], groups[t], eligible[t], finite, index, label)
         if n < 2:
             continue
         rows = z[: (columns + 1) * n].reshape((columns + 1, n))
-        _gather(signal[t], base[t], extra[t], index, rows)
+        gather(signal[t], base[t], extra[t], index, rows)
         flat = rows[columns].min() == rows[columns].max()
-        used_groups = _center(rows, label, n_groups)
+        used_groups = center(rows, label, n_groups)
         fitted[t] = n
-        share = _residualise(rows, dropped[t])
+        share = residualise(rows, dropped[t], coefficients)
         left[t] = np.nan if flat else share
         needed = max(min_names, 2 * (columns - dropped[t].sum() + used_groups))
-        if flat or not share > _LEFT:
+        if flat or not share > LEFT:
             reason[:, t] = FEW_NAMES if flat or n < needed else CONTAINED  # a fit through too few names leaves nothing either
             continue
         residual[:] = np.nan
@@ -159,7 +176,7 @@ def _orthogonal_block(
 
 
 @kernel
-def _names_of_date(
+def names_of_date(
     signal: FloatArray,
     base: FloatArray,
     extra: FloatArray,
@@ -189,12 +206,13 @@ def _names_of_date(
 
 
 @kernel
-def _gather(signal: FloatArray, base: FloatArray, extra: FloatArray, index: IndexArray, rows: FloatArray) -> None:
+def gather(signal: FloatArray, base: FloatArray, extra: FloatArray, index: IndexArray, rows: FloatArray) -> None:
+    """Write the base columns, the extra columns and last the signal of the names of `index` to `rows`."""
     for c in range(base.shape[0]):
-        _take(base[c], index, rows[c])
+        take(base[c], index, rows[c])
     for c in range(extra.shape[0]):
-        _take(extra[c], index, rows[base.shape[0] + c])
-    _take(signal, index, rows[rows.shape[0] - 1])
+        take(extra[c], index, rows[base.shape[0] + c])
+    take(signal, index, rows[rows.shape[0] - 1])
 
 
 @kernel
@@ -231,13 +249,14 @@ def _require_finite(finite: BoolArray, row: FloatArray) -> None:
 
 
 @kernel
-def _take(source: FloatArray, index: IndexArray, target: FloatArray) -> None:
+def take(source: FloatArray, index: IndexArray, target: FloatArray) -> None:
+    """Copy the entries of `index`."""
     for k in range(target.size):
         target[k] = source[index[k]]
 
 
 @kernel
-def _center(rows: FloatArray, label: IndexArray, n_groups: int) -> int:
+def center(rows: FloatArray, label: IndexArray, n_groups: int) -> int:
     """Subtract the mean of each row within each group; a row that is left with rounding only becomes 0. Returns the groups seen."""
     count, total, ones = np.zeros(n_groups), np.empty(n_groups), np.ones(rows.shape[1])
     for k in range(rows.shape[1]):
@@ -270,9 +289,10 @@ def _subtract_means(row: FloatArray, label: IndexArray, total: FloatArray, count
 
 
 @kernel
-def _residualise(rows: FloatArray, dropped: BoolArray) -> float:
-    """Replace the last row by its residual on the others; returns the share of its variance that is left."""
+def residualise(rows: FloatArray, dropped: BoolArray, coefficients: FloatArray) -> float:
+    """Replace the last row by its residual on the others and write the coefficients; returns the share of its variance that is left."""
     columns = rows.shape[0] - 1
+    coefficients[:] = 0.0
     gram = np.dot(rows, rows.T)
     total = gram[columns, columns]
     if total <= 0.0:
@@ -280,19 +300,20 @@ def _residualise(rows: FloatArray, dropped: BoolArray) -> float:
     scale = np.empty(columns)
     for c in range(columns):
         scale[c] = 1.0 / np.sqrt(gram[c, c]) if gram[c, c] > 0.0 else 0.0
-    factor = _factorise(gram, scale, dropped)
+    factor = factorise(gram, scale, dropped)
     base, target = rows[:columns], rows[columns]
     right = gram[columns, :columns] * scale
     for attempt in range(2):
         if attempt > 0:
             right = np.dot(base, target) * scale
-        _solve(factor, dropped, right)
+        solve(factor, dropped, right)
+        coefficients += right * scale
         target -= np.dot(right * scale, base)
     return float(np.dot(target, target) / total)
 
 
 @kernel
-def _factorise(gram: FloatArray, scale: FloatArray, dropped: BoolArray) -> FloatArray:
+def factorise(gram: FloatArray, scale: FloatArray, dropped: BoolArray) -> FloatArray:
     """Cholesky factor of the scaled Gram matrix; marks the columns that the ones before them explain, or that have no length."""
     columns = scale.size
     factor = np.zeros((columns, columns))
@@ -313,7 +334,8 @@ def _factorise(gram: FloatArray, scale: FloatArray, dropped: BoolArray) -> Float
 
 
 @kernel
-def _solve(factor: FloatArray, dropped: BoolArray, right: FloatArray) -> None:
+def solve(factor: FloatArray, dropped: BoolArray, right: FloatArray) -> None:
+    """Solve the scaled normal equations in place; a dropped column gets 0."""
     size = right.size
     for c in range(size):
         for d in range(c):
