@@ -68,9 +68,7 @@ class BaseDays:
     def joined(parts: Sequence["BaseDays"]) -> "BaseDays":
         """The blocks put together, in any order; raises SettingError where they overlap or leave a gap."""
         ordered = sorted(parts, key=lambda part: part.first)
-        wrong = [
-            f"[{a.first}, {a.last}) and [{b.first}, {b.last})" for a, b in pairwise(ordered) if a.last != b.first
-        ]
+        wrong = [f"[{a.first}, {a.last}) and [{b.first}, {b.last})" for a, b in pairwise(ordered) if a.last != b.first]
         if wrong or not ordered:
             raise SettingError(f"blocks of sessions must follow on one another, not {'; '.join(wrong) or 'be none'}: run what is missing")
         if len({(part.ic.shape[:2]) for part in ordered}) > 1:

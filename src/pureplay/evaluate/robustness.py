@@ -116,8 +116,8 @@ def _line(label: str, rows: pl.DataFrame) -> str:
     if known.is_empty():
         return f"    {label}: {rows['reason'][0]}"
     if rows.height > 1:
-        low, high = known.sort().gather([0, known.len() - 1])
-        return f"    {label}: {known.mean():+.3f} on average of {known.len()} draws [{low:+.3f}, {high:+.3f}]"
+        values = known.to_numpy()
+        return f"    {label}: {values.mean():+.3f} on average of {values.size} draws [{values.min():+.3f}, {values.max():+.3f}]"
     row = rows.row(0, named=True)
     deflated = f", deflated {row['icir_deflated']:+.3f}" if row["icir_deflated"] != row["icir"] else ""
     if row["t_ewc"] is None:
@@ -149,7 +149,7 @@ def run_bases(evaluator: Evaluator, signal: FloatArray, cells: Sequence[BaseCell
         first=first,
         last=stop,
     )
-    at = [len(plain) + noisy[cell.stream, cell.noise] if cell.noise else plain.get(cell.columns, 0) for cell in cells]
+    at = [len(plain) + noisy[cell.stream, cell.noise] if cell.noise else plain[cell.columns] for cell in cells]
     out = BaseDays(first=first, last=stop, ic=made.ic[at], names=made.names, reason=made.reason[at], left=made.left[at], fitted=made.fitted)
     skipped = [number for number, cell in enumerate(cells) if cell.reason is not None]
     out.ic[skipped], out.reason[skipped], out.left[skipped] = np.nan, NO_NAMES, np.nan

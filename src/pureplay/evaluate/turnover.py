@@ -149,7 +149,7 @@ def _leg_block(scores: FloatArray, quantiles: int, scratch: Workspace, legs: Leg
         size = n // quantiles
         for k in range(n):
             i = order[k]
-            if ranks[i] > n - size:
+            if ranks[i] >= n + 1 - size:
                 legs[t, i] = 1
                 held[0, t] += 1
             elif ranks[i] <= size:
