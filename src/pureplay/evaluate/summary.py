@@ -16,7 +16,7 @@ from pureplay.sessions import DayArray, Sessions
 from pureplay.stats.inference import FEWEST_ON_GRID, OffsetNull, ewc_test, newey_west_t, offset_null
 from pureplay.stats.orthogonal import CONTAINED, FEW_NAMES, NO_NAMES
 
-__all__ = ["Timing", "is_whole", "summarise"]
+__all__ = ["Timing", "is_whole", "summarise", "window_closes"]
 
 _REASONS: Final[Mapping[int, str]] = {
     NO_NAMES: "without a name that has both a score and a forward return",
@@ -97,7 +97,7 @@ def summarise(
         test=ewc_test(ic),
         newey_west_t=newey_west_t(ic, lags=horizon - 1),
         skipped=skipped,
-        periods=_periods(sessions, ic, names, offset, _closes(sessions, horizon, timing) if closes is None else closes, timing),
+        periods=_periods(sessions, ic, names, offset, window_closes(sessions, horizon, timing) if closes is None else closes, timing),
         null=_null(sessions, ic, headline, horizon, timing),
         daily=pl.DataFrame(
             {
@@ -123,7 +123,8 @@ def _null(sessions: Sessions, ic: FloatArray, headline: float, horizon: int, tim
     return offset_null(series, offset, headline, mean_block=block, draws=timing.null_draws, rng=np.random.default_rng(timing.seed))
 
 
-def _closes(sessions: Sessions, horizon: int, timing: Timing) -> DayArray:
+def window_closes(sessions: Sessions, horizon: int, timing: Timing) -> DayArray:
+    """Day on which each session's window ends, counted along `sessions`; NaT where it passes their end."""
     end = np.arange(len(sessions)) + timing.delay_sessions + horizon
     known = np.append(sessions.dates.astype("datetime64[D]"), np.datetime64("NaT", "D"))
     return known[np.minimum(end, len(sessions))]

@@ -1,0 +1,319 @@
+"""Robustness of a score against the choice of base, horizon and period: what needs only signal, base and returns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from pureplay.dataset import Dataset
+from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.evaluate.cell_figures import BaseDays, battery_figures, offset_icirs
+from pureplay.evaluate.cells import BaseCell, Battery, plan_bases
+from pureplay.evaluate.horizons import Horizons, horizon_inputs
+from pureplay.evaluate.inputs import base_block, group_block, member_block, score_input
+from pureplay.evaluate.orthogonal import Evaluator
+from pureplay.evaluate.summary import Timing, summarise
+from pureplay.evaluate.turnover import Turnover, turnover
+from pureplay.frames import AnyFrame
+from pureplay.market import load_market
+from pureplay.panel import FloatArray
+from pureplay.sessions import Calendar
+from pureplay.stats.orthogonal import NO_NAMES, orthogonal_days
+from pureplay.stats.subsets import subset_days
+
+__all__ = ["Delivery", "Robustness", "delivery_invariance", "robustness", "run_bases"]
+
+_COVERED: Final = 0.9  # share of the scored names below which the base is said to keep names out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Orthogonal ICIR of a score, and of its residual on the same base, by horizon: they must agree but for rounding.
+
+    daily_difference: largest difference of a daily IC; lost: dates with an IC of the one and none of the other.
+    """
+
+    horizons: tuple[int, ...]
+    icir: tuple[float, ...]
+    delivered: tuple[float, ...]
+    daily_difference: float
+    lost: int
+
+    @property
+    def difference(self) -> float:
+        """Largest difference of the two ICIRs over the horizons that have both; NaN where none has."""
+        both = [abs(a - b) for a, b in zip(self.icir, self.delivered, strict=True) if np.isfinite(a) and np.isfinite(b)]
+        return max(both, default=float("nan"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """The battery of a score.
+
+    figures: a row a base, horizon and period (`battery_figures`). turnover: None without bars. delivery: the score against its own
+    residual. base: columns. headline_horizon: the horizon that the text shows. median_names: names that all bases share on the
+    median date, of median_scored with a score.
+    """
+
+    name: str
+    base: tuple[str, ...]
+    horizons: tuple[int, ...]
+    headline_horizon: int
+    median_names: float
+    median_scored: float
+    figures: pl.DataFrame
+    turnover: Turnover | None
+    delivery: Delivery
+    settings: Battery
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row a base, horizon and period."""
+        return self.figures
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything by name, the figures as a list of rows."""
+        return {
+            "name": self.name,
+            "base": list(self.base),
+            "horizons": list(self.horizons),
+            "headline_horizon": self.headline_horizon,
+            "median_names": self.median_names,
+            "median_scored": self.median_scored,
+            "turnover": None if self.turnover is None else self.turnover.to_dict(),
+            "delivery": {
+                "horizons": list(self.delivery.horizons),
+                "icir": list(self.delivery.icir),
+                "delivered": list(self.delivery.delivered),
+                "difference": self.delivery.difference,
+                "daily_difference": self.delivery.daily_difference,
+                "lost": self.delivery.lost,
+            },
+            "figures": self.figures.to_dicts(),
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: robustness over {len(self.base)} base columns, orthogonal ICIR {self.headline_horizon} sessions ahead"]
+        shown = self.figures.filter(period="all", horizon_sessions=self.headline_horizon)
+        for group in shown["group"].unique(maintain_order=True).to_list():
+            rows = shown.filter(pl.col("group") == group)
+            labels = rows["label"].unique(maintain_order=True).to_list()
+            lines += [f"  {group}", *(_line(label, rows.filter(pl.col("label") == label)) for label in labels)]
+        horizons = self.figures.filter(group="full", period="all").sort("horizon_sessions")
+        lines.append("  horizons, full base")
+        lines += [_line(f"{row['horizon_sessions']} sessions", pl.DataFrame([row], schema=horizons.schema)) for row in horizons.to_dicts()]
+        lines.append(f"  delivered residual: ICIR differs by {self.delivery.difference:.1e} at most")
+        lines += [f"  {self.turnover}"] if self.turnover is not None else []
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _line(label: str, rows: pl.DataFrame) -> str:
+    """One base in the text; several draws of it as mean and range."""
+    known = rows["icir"].drop_nulls()
+    if known.is_empty():
+        return f"    {label}: {rows['reason'][0]}"
+    if rows.height > 1:
+        values = known.to_numpy()
+        return f"    {label}: {values.mean():+.3f} on average of {values.size} draws [{values.min():+.3f}, {values.max():+.3f}]"
+    row = rows.row(0, named=True)
+    deflated = f", deflated {row['icir_deflated']:+.3f}" if row["icir_deflated"] != row["icir"] else ""
+    if row["t_ewc"] is None:
+        return f"    {label}: {row['icir']:+.3f}{deflated}, {row['n_dates']} dates"
+    return f"    {label}: {row['icir']:+.3f}{deflated}, EWC t {row['t_ewc']:+.2f}, {row['n_dates']} dates"
+
+
+def run_bases(evaluator: Evaluator, signal: FloatArray, cells: Sequence[BaseCell], *, first: int = 0, last: int | None = None) -> BaseDays:
+    """Daily rank IC of a signal on every base of a plan, over sessions [first, last): one pass for all of them.
+
+    All bases of a date use the same names: those with everything finite in the whole base. A block of sessions gives the bits that
+    the whole run gives for it, so that blocks can be stored, and put together with `BaseDays.joined`. Equal bases are worked once.
+    """
+    columns = evaluator.base.shape[1]
+    plain, noisy = _distinct(cells, columns)
+    stop = evaluator.axes.shape[0] if last is None else last
+    subsets = np.zeros((len(plain), columns), dtype=bool)
+    for row, held in enumerate(plain):
+        subsets[row, list(held)] = True
+    made = subset_days(
+        signal,
+        evaluator.base,
+        evaluator.forward,
+        subsets,
+        noise=np.array(list(noisy), dtype=np.int64).reshape(-1, 2),
+        groups=evaluator.groups,
+        eligible=evaluator.eligible,
+        min_names=evaluator.min_names,
+        first=first,
+        last=stop,
+    )
+    at = [len(plain) + noisy[cell.stream, cell.noise] if cell.noise else plain[cell.columns] for cell in cells]
+    out = BaseDays(first=first, last=stop, ic=made.ic[at], names=made.names, reason=made.reason[at], left=made.left[at], fitted=made.fitted)
+    skipped = [number for number, cell in enumerate(cells) if cell.reason is not None]
+    out.ic[skipped], out.reason[skipped], out.left[skipped] = np.nan, NO_NAMES, np.nan
+    return out
+
+
+def _distinct(cells: Sequence[BaseCell], columns: int) -> tuple[dict[tuple[int, ...], int], dict[tuple[int, int], int]]:
+    """Every distinct base once with its number: plain ones by their columns, noisy ones by stream and count."""
+    plain: dict[tuple[int, ...], int] = {}
+    noisy: dict[tuple[int, int], int] = {}
+    for cell in cells:
+        beyond = [each for each in cell.columns if not 0 <= each < columns]
+        if beyond or (cell.noise and len(cell.columns) != columns):
+            raise SettingError(f"{cell.group}, {cell.label}: the plan is of a base with other columns than these {columns}: plan it anew")
+        if cell.noise:
+            noisy.setdefault((cell.stream, cell.noise), len(noisy))
+        else:
+            plain.setdefault(cell.columns, len(plain))
+    return plain, noisy
+
+
+def delivery_invariance(evaluator: Evaluator, signal: FloatArray) -> Delivery:
+    """The score against its own residual as a customer gets it, on the same base: METHODS §5, pre-orthogonalised delivery."""
+    own = orthogonal_days(
+        signal,
+        evaluator.base,
+        evaluator.forward,
+        groups=evaluator.groups,
+        eligible=evaluator.eligible,
+        min_names=evaluator.min_names,
+        keep_residual=True,
+    )
+    residual = np.full(signal.shape, np.nan) if own.residual is None else own.residual
+    again = evaluator.days(residual)
+    offset = evaluator.axes.sessions.ordinals % evaluator.timing.grid_sessions
+    gap = np.abs(own.ic - again.ic)
+    return Delivery(
+        horizons=evaluator.horizons,
+        icir=_headlines(own.ic, offset),
+        delivered=_headlines(again.ic, offset),
+        daily_difference=float(np.nanmax(gap)) if np.isfinite(gap).any() else float("nan"),
+        lost=int((np.isfinite(own.ic) != np.isfinite(again.ic)).sum()),
+    )
+
+
+def _headlines(ic: FloatArray, offset: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[float, ...]:
+    icirs = [row[np.isfinite(row)] for row in offset_icirs(ic, offset)]
+    return tuple(float(row.mean()) if row.size else float("nan") for row in icirs)
+
+
+def robustness(
+    signal: AnyFrame,
+    forward_returns: Mapping[int, AnyFrame] | AnyFrame,
+    base_factors: AnyFrame,
+    *,
+    families: Mapping[str, str] | None = None,
+    ladder: Sequence[str] | None = None,
+    industries: AnyFrame | None = None,
+    universe: AnyFrame | None = None,
+    bars: AnyFrame | Dataset | None = None,
+    column: str | None = None,
+    battery: Battery | None = None,
+    timing: Timing | None = None,
+    min_names: int = 30,
+    calendar: Calendar = "bars",
+) -> Robustness:
+    """Battery of any score on any base: METHODS §5, the part that does not rebuild the signal.
+
+    signal, base_factors, industries, universe, column, min_names, calendar: as in `orthogonal_icir`. forward_returns: horizon in sessions →
+    frame of `forward_returns`, or one frame. families: column → family; ladder: all columns, the first to enter first; by default each
+    column is its own family and enters where it stands. bars: for the turnover, None = none. battery: what runs; default: `Battery()`,
+    with a ladder from fewer columns where the base has fewer than five.
+
+    Every base, every horizon's fit included, uses the same names: those with a finite score and every factor. Raises SettingError for
+    families or ladders that do not fit the base, EvaluationError where the base contains the signal, InsufficientDataError where no
+    date is evaluable, TableError for malformed frames.
+    """
+    timing = timing or Timing(null_draws=0)
+    future = horizon_inputs(forward_returns, calendar, delay=timing.delay_sessions)
+    base, names = base_block(base_factors, future.future.axes)
+    if not names:
+        raise SettingError("base_factors hold no factor: robustness compares bases, so give one column at least, or use rank_ic")
+    settings = battery or Battery(ladder_from=min(Battery().ladder_from, len(names)))
+    cells = plan_bases(names, families, ladder, settings)
+    score = score_input(signal, future.future, column)
+    evaluator = Evaluator(
+        axes=future.future.axes,
+        base=base,
+        base_names=names,
+        forward=future.future.orders,
+        horizons=future.sessions,
+        timing=replace(timing, delay_sessions=future.future.delay),
+        groups=group_block(industries, future.future.axes),
+        eligible=member_block(universe, future.future.axes),
+        min_names=min_names,
+        closes=future.closes[0],
+    )
+    days = run_bases(evaluator, score.values, cells)
+    _require_answer(evaluator, score.name, days)
+    held, why = _turnover(signal, bars, future, column, settings, evaluator)
+    fitted, scored = _typical(days.fitted), _typical(np.isfinite(score.values).sum(axis=1))
+    return Robustness(
+        name=score.name,
+        base=names,
+        horizons=future.sessions,
+        headline_horizon=timing.grid_sessions if timing.grid_sessions in future.sessions else future.sessions[0],
+        median_names=fitted,
+        median_scored=scored,
+        figures=battery_figures(evaluator, cells, days, closes=future.closes),
+        turnover=held,
+        delivery=delivery_invariance(evaluator, score.values),
+        settings=settings,
+        notes=(*score.notes, *_names_lost(fitted, scored), *[cell.reason for cell in cells if cell.reason], *why),
+    )
+
+
+def _require_answer(evaluator: Evaluator, name: str, days: BaseDays) -> None:
+    """Raise the error of `orthogonal_icir` where the full base, the first of the plan, has no IC at any horizon."""
+    if np.isfinite(days.ic[0]).any():
+        return
+    summarise(
+        f"{name}, orthogonal",
+        evaluator.axes.sessions,
+        days.ic[0, 0],
+        days.names[0],
+        days.reason[0, 0],
+        horizon=evaluator.horizons[0],
+        timing=evaluator.timing,
+    )
+
+
+def _typical(names: np.ndarray[Any, np.dtype[np.int64]]) -> float:
+    return float(np.median(names[names > 0])) if (names > 0).any() else 0.0
+
+
+def _names_lost(fitted: float, scored: float) -> tuple[str, ...]:
+    if fitted >= _COVERED * scored:
+        return ()
+    return (
+        f"only {fitted:.0f} of {scored:.0f} scored names of the median date have every factor (and an industry, where given): "
+        "all bases are judged on these",
+    )
+
+
+def _turnover(
+    signal: AnyFrame, bars: AnyFrame | Dataset | None, future: Horizons, column: str | None, settings: Battery, evaluator: Evaluator
+) -> tuple[Turnover | None, tuple[str, ...]]:
+    """Turnover of the score on the axes of the bars, or a note on why there is none."""
+    if bars is None:
+        return None, ("there is no turnover: it needs bars=",)
+    data = bars if isinstance(bars, Dataset) else Dataset.from_frames({"bars": bars}, calendar=evaluator.axes.sessions.calendar)
+    market = load_market(data)
+    scores = score_input(signal, replace(future.future, axes=market.axes), column).values
+    grid = evaluator.timing.grid_sessions
+    try:
+        made = turnover(
+            scores,
+            market.returns,
+            market.traded,
+            market.axes.sessions,
+            grid_sessions=grid,
+            quantiles=settings.quantiles,
+            cost_bps=settings.cost_bps,
+        )
+    except InsufficientDataError as error:
+        return None, (f"there is no turnover: {str(error).removeprefix('turnover: ')}",)
+    return made, ()
