@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 
@@ -25,7 +25,20 @@ from pureplay.tables import CONTRACTS
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["MANIFEST", "QUARANTINE", "SCHEMA_VERSION", "Contents", "file_sha256", "plain_files", "read_manifest", "store", "write_json"]
+__all__ = [
+    "MANIFEST",
+    "QUARANTINE",
+    "SCHEMA_VERSION",
+    "Contents",
+    "file_sha256",
+    "only_writer",
+    "plain_files",
+    "read_manifest",
+    "remove_partials",
+    "store",
+    "write_file",
+    "write_json",
+]
 
 SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -33,6 +46,7 @@ QUARANTINE: Final = "quarantine"
 
 _BEGUN: Final = ".writing"  # stands in a folder from its first write to its first manifest
 _OURS: Final = re.compile(r"\.(\w+|manifest\.json)\.[0-9a-f]{32}\.partial|\w+\.[0-9a-f]{12}\.parquet")
+_PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +74,7 @@ def store(root: Path, contents: Contents) -> None:
     try:
         _require_own_folder(root, contents)
         root.mkdir(parents=True, exist_ok=True)
-        with _only_writer(root) as alone:
+        with only_writer(root) as alone:
             _replace(root, contents, alone=alone)
     except OSError as error:
         raise DatasetError(f"cannot write {root}: {error}: free space or choose another folder; what was there is unchanged") from error
@@ -192,16 +206,28 @@ def _fault(manifest: Mapping[str, Any]) -> str:
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON so that a reader sees the old file or the new one, never a part."""
+    write_file(path, lambda out: out.write(json.dumps(content, indent=2, ensure_ascii=False, default=str).encode()))
+
+
+def write_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Write a file so that a reader sees the old one or the new one, and on the disk, when this returns."""
     partial = _partial(path.parent, path.name)
     try:
-        with partial.open("x", encoding="utf-8") as out:
-            json.dump(content, out, indent=2, ensure_ascii=False, default=str)
+        with partial.open("xb") as out:
+            fill(out)
             out.flush()
             os.fsync(out.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     _to_disk(path.parent)
+
+
+def remove_partials(folder: Path) -> int:
+    """Remove what killed calls of `write_file` left in a folder of which this process is the only writer; returns how many."""
+    left = [path for path in folder.iterdir() if _PARTIAL.fullmatch(path.name)]
+    _remove(set(left))
+    return len(left)
 
 
 def file_sha256(path: Path) -> str:
@@ -222,8 +248,11 @@ def _to_disk(path: Path) -> None:
 
 
 @contextmanager
-def _only_writer(root: Path) -> Iterator[bool]:
-    """Hold the folder against other writers; the system lets go when the process dies. False where it offers no such lock."""
+def only_writer(root: Path) -> Iterator[bool]:
+    """Hold the folder against other writers; the system lets go when the process dies. False where it offers no such lock.
+
+    Raises DatasetError where another holds it.
+    """
     if sys.platform == "win32":
         yield False
         return
