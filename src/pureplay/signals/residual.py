@@ -108,9 +108,8 @@ def exposure_block(frame: AnyFrame, axes: Axes) -> tuple[FloatArray, tuple[str, 
     names = tuple(name for name in table.columns if name not in ("date", "asset"))
     taken = [name for name in names if name in _DAILY]
     if taken or not names:
-        raise TableError(
-            f"exposures have {'columns named ' + ', '.join(taken) if taken else 'no factor'}: name each factor by its own name"
-        )
+        fault = f"columns named {', '.join(taken)}" if taken else "no factor"
+        raise TableError(f"exposures have {fault}: give every factor a column with a name of its own")
     infinite = [name for name in names if table[name].is_infinite().any()]
     if infinite:
         raise TableError(f"exposures are infinite in {', '.join(infinite)}: leave such values empty")
