@@ -61,6 +61,15 @@ def market(seed: int, *, stocks: int = 14, sessions: int = 56) -> Tables:
     }
 
 
+def exposures(tables: Tables, seed: int, *, factors: int = 3) -> pl.DataFrame:
+    """Random exposures x0, x1, … by date and asset; some absent row by row, some value by value, one stock without any."""
+    rng = np.random.default_rng([seed, 77])
+    keys = tables["bars"].select("date", "asset").sort("date", "asset").filter(pl.col("asset") != "S006")
+    values = {f"x{k}": pl.Series(np.where(rng.random(keys.height) < 0.02, np.nan, rng.normal(k, 1, keys.height))) for k in range(factors)}
+    frame = keys.with_columns(**values).with_columns(pl.col("^x.*$").fill_nan(None))
+    return frame.filter(pl.Series(rng.random(keys.height) > 0.02))
+
+
 def _days(rng: np.random.Generator, sessions: int) -> list[date]:
     days, day = [], START
     while len(days) < sessions:

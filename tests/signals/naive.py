@@ -249,6 +249,13 @@ class Market:
     def traded(self, t: int, asset: str) -> bool:
         return t >= 0 and asset in self.bars[t]
 
+    def feed(self, returns: Mapping[tuple[int, str], float], weighting: str) -> None:
+        """Replace returns by others, of which a stock that trades may have none; what traded, and at which value, stays."""
+        for t, bars in enumerate(self.bars):
+            for asset, row in bars.items():
+                bars[asset] = {**row, "ret": returns.get((t, asset))}
+            self.member[t] = {asset: self._member(t, asset, weighting) for asset in bars}
+
     def ret(self, t: int, asset: str) -> float | None:
         return self.bars[t][asset]["ret"] if asset in self.bars[t] else None
 
@@ -445,6 +452,55 @@ class Baskets:
         return {"implied": mean(weights, values) if enough else None, "covered_share": covered, "n_peers": peers, "by": by}
 
 
+# ---------------------------------------------------------------- construction S
+
+Exposures = Mapping[tuple[date, str], Sequence[float | None]]
+
+
+def residuals(market: Market, exposures: Exposures, factors: int) -> dict[tuple[int, str], float]:
+    """Residual of each return on [1, exposures of the session before], sqrt of the cap of the session before times the square.
+
+    Normal equations in exact fractions, so that nothing is lost beside a bad tick.
+    """
+    out: dict[tuple[int, str], float] = {}
+    for t in range(1, len(market.days)):
+        rows = []
+        for asset, bar in market.bars[t].items():
+            known = exposures.get((market.days[t - 1], asset), [None])
+            cap = market.bars[t - 1].get(asset, {}).get("total_cap")
+            if bar["ret"] is not None and cap is not None and None not in known:
+                rows.append((asset, Fraction(math.sqrt(cap)), [Fraction(1), *map(Fraction, known)], Fraction(bar["ret"])))  # type: ignore[arg-type]
+        if len(rows) > factors + 1:
+            beta = _solved(
+                [[sum(w * x[a] * x[b] for _, w, x, _ in rows) for b in range(factors + 1)] for a in range(factors + 1)],
+                [sum(w * x[a] * y for _, w, x, y in rows) for a in range(factors + 1)],
+            )
+            out |= {(t, asset): float(y - sum(b * each for b, each in zip(beta, x, strict=True))) for asset, _, x, y in rows}
+    return out
+
+
+def _solved(matrix: list[list[Any]], right: list[Any]) -> list[Fraction]:
+    """Gauss-Jordan on fractions; every pivot of a positive definite matrix is positive."""
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for c in range(len(rows)):
+        rows[c] = [each / rows[c][c] for each in rows[c]]
+        for r in range(len(rows)):
+            if r != c:
+                rows[r] = [a - rows[r][c] * b for a, b in zip(rows[r], rows[c], strict=True)]
+    return [row[-1] for row in rows]
+
+
+class ResidualBaskets(Baskets):
+    """Baskets of a market whose returns are residuals."""
+
+    def __init__(self, tables: Mapping[str, list[Row]], settings: Row, exposures: Exposures, factors: int) -> None:
+        super().__init__(tables, settings)
+        found = residuals(self.market, exposures, factors)
+        self.market.feed(found, settings["weighting"])
+        if self.equal is not self.market:
+            self.equal.feed(found, "equal")
+
+
 # ---------------------------------------------------------------- windows
 
 
@@ -552,14 +608,18 @@ class _Scores:
         return mean(weights, values) if values and covered >= exact(self.set["min_covered"]) else None
 
 
-def product_momentum(tables: Mapping[str, pl.DataFrame], **settings: Any) -> dict[tuple[date, str], Row]:
+def product_momentum(
+    tables: Mapping[str, pl.DataFrame], *, make: Callable[[Mapping[str, list[Row]], Row], Baskets] = Baskets, **settings: Any
+) -> dict[tuple[date, str], Row]:
     """Every row that `pureplay.signals.product_momentum` must return, by (date, asset).
+
+    make: what stands in for `Baskets`, such as baskets of residual returns, or of a placebo.
 
     Also `size`, the largest return behind the figures of the window, and `stretch`, the largest such return of the date over the sd of
     its figures: what the rounding of a return grows to in a z-score.
     """
     chosen = {**DEFAULTS, **settings}
-    baskets = Baskets({name: frame.to_dicts() for name, frame in tables.items()}, chosen)
+    baskets = make({name: frame.to_dicts() for name, frame in tables.items()}, chosen)
     market, scores = baskets.market, _Scores(baskets)
     out: dict[tuple[date, str], Row] = {}
     for t, day in enumerate(market.days):

@@ -260,7 +260,7 @@ def test_business_mix_preset() -> None:
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [  # settings, the rule named, the value named
-    ({"construction": "S"}, "construction must be 'R'", "'S'"),
+    ({"construction": "T"}, "construction must be 'R' (raw returns) or 'S' (residuals)", "'T'"),
     ({"level": 0}, "level must be 'leaf' or a whole number of at least 1", "0"),
     ({"level": "deep"}, "level must be 'leaf' or a whole number of at least 1", "'deep'"),
     ({"level": 1.5}, "level must be 'leaf' or a whole number of at least 1", "1.5"),

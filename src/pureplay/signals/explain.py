@@ -9,10 +9,12 @@ import polars as pl
 
 from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.frames import AnyFrame
 from pureplay.market import Market, load_market
 from pureplay.products.baskets import Family, members_of, stand_in
 from pureplay.signals.implied import Peers
 from pureplay.signals.momentum import SignalBlocks, product_peers, score_blocks
+from pureplay.signals.residual import signal_market
 from pureplay.signals.settings import SignalSettings
 
 __all__ = ["Explanation", "explain"]
@@ -47,16 +49,18 @@ class Explanation:
             )
 
 
-def explain(data: Dataset, asset: str, day: date, settings: SignalSettings | None = None) -> Explanation:
-    """Take the score of `asset` on session `day` apart.
+def explain(
+    data: Dataset, asset: str, day: date, settings: SignalSettings | None = None, *, exposures: AnyFrame | None = None
+) -> Explanation:
+    """Take the score of `asset` on session `day` apart; under construction S every return in the result is a residual one.
 
-    data: as for `product_momentum`; only what was known on `day` is read. Raises SettingError for an unknown asset or a day that is
-    no session, InsufficientDataError where the stock has no usable filing or does not trade on the day.
+    data, exposures: as for `product_momentum`; only what was known on `day` is read. Raises SettingError for an unknown asset or a
+    day that is no session, InsufficientDataError where the stock has no usable filing or does not trade on the day.
     """
     chosen = settings or SignalSettings()
     _require_code_and_date(asset, day)
     known = data.as_of(day)
-    market = load_market(known)
+    market = signal_market(known, load_market(known), chosen, exposures)
     t, i = _cell(market, asset, day)
     peers = product_peers(known, market, chosen)
     if not market.traded[t, i]:

@@ -10,16 +10,19 @@ import numpy as np
 import polars as pl
 
 from pureplay.dataset import Dataset
-from pureplay.errors import InsufficientDataError, TableError
+from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.frames import AnyFrame
 from pureplay.market import Market, load_market
 from pureplay.panel import BoolArray, FloatArray, IndexArray, to_frame
 from pureplay.parallel import over_blocks
-from pureplay.products.baskets import Weighting, basket_weights, family, issuers
-from pureplay.products.mix import HalfYear, Mix, filed_lines, industry_mix, revenue_mix
-from pureplay.products.taxonomy import Level, Taxonomy
-from pureplay.signals.implied import BasketRules, Peers, implied_returns
-from pureplay.signals.settings import Fallback, Momentum, ResidualVolatility, SignalSettings
+from pureplay.products.baskets import Weighting, basket_weights, issuers
+from pureplay.products.mix import HalfYear, Mix
+from pureplay.products.taxonomy import Level
+from pureplay.signals.implied import Peers, implied_returns
+from pureplay.signals.residual import ResidualMarket, signal_market
+from pureplay.signals.settings import Construction, Fallback, Momentum, ResidualVolatility, SignalSettings
 from pureplay.signals.windowed import frozen_window, market_return, product_volatility
+from pureplay.signals.workshop import PeerWorkshop, finest_scheme, peers_of_mix
 from pureplay.stats.crosssection import robust_zscore
 from pureplay.stats.rolling import windowed_gap
 
@@ -70,7 +73,8 @@ class SignalBlocks:
 def product_momentum(
     dataset: Dataset,
     *,
-    construction: str = "R",
+    construction: Construction = "R",
+    exposures: AnyFrame | None = None,
     level: Level = 2,
     products: str = "segments",
     purity: float = 0.5,
@@ -93,10 +97,11 @@ def product_momentum(
     winsorise_mads: float | None = 3.0,
     min_listed_sessions: int = 60,
 ) -> pl.DataFrame:
-    """Product momentum of every scored stock and session (METHODS §1-3; S0 construction R).
+    """Product momentum of every scored stock and session (METHODS §1-3; S0 constructions R and S).
 
     dataset: needs bars, segments and taxonomy (industries instead of the last two for `products="industries:SCHEME"`); uses
-    filings and assets where present. Settings are explained at `SignalSettings`.
+    filings and assets where present. Settings are explained at `SignalSettings`. exposures: for construction S, any frame date,
+    asset and numeric columns, as of the close of its date and used for the next session; None = the base of 22 factors.
 
     Columns: date, asset; implied (decimal return of the session), biz_mom (sum of gaps over the window, decimal), biz_resvol (daily
     decimal), biz_mom_z, biz_resvol_z, composite; covered_share (decimal), n_peers (basket memberships behind implied); period_end,
@@ -104,102 +109,34 @@ def product_momentum(
 
     Timing: a row uses bars up to the close of its date and filings whose eff_date has come. Rows are the stocks of the signal
     universe (seasoned, trading) with a usable filing; a figure that cannot be computed is null. Raises SettingError for a setting
-    out of range, TableError for a table that is absent, InsufficientDataError where there are too few sessions for one window.
+    out of range and for exposures without construction S, TableError for a table that is absent, InsufficientDataError where there
+    are too few sessions for one window.
     """
     arguments = dict(locals())
-    arguments.pop("dataset")
-    settings = SignalSettings(**arguments)
-    market = load_market(dataset)
+    settings = SignalSettings(**{name: value for name, value in arguments.items() if name not in ("dataset", "exposures")})
+    market = signal_market(dataset, load_market(dataset), settings, exposures)
     return score_blocks(market, product_peers(dataset, market, settings), settings).to_frame()
 
 
-def finest_scheme(data: Dataset) -> str | None:
-    """Industry scheme with the most distinct codes on the first session (by its first labels, where no label is that old).
-
-    Later labels do not count: they would change the answer in hindsight. None where there is no label yet; raises TableError where
-    the dataset has no industries table.
-    """
-    labels = data.frame("industries", ["scheme", "code", "start_date"])
-    if labels.is_empty():
-        return None
-    first = data.frame("bars", ["date"]).select(pl.col("date").min())
-    oldest = pl.concat([first, labels.select(date=pl.col("start_date").min())])["date"].max()
-    known = labels.filter(pl.col("start_date") <= oldest)
-    return str(known.group_by("scheme").agg(pl.col("code").n_unique()).sort("code", "scheme")["scheme"][-1])
-
-
 def product_peers(data: Dataset, market: Market, settings: SignalSettings) -> Peers:
-    """Mix, pure-play baskets and fallback baskets of a dataset under the settings."""
-    if settings.products != "segments":
-        return peers_from_mix(industry_mix(data, market.axes, settings.products.removeprefix("industries:")), market, settings)
-    if not data.has("segments"):
-        raise TableError("the dataset has no segments, so there are no product shares: import them, or use products='industries:SCHEME'")
-    lines = filed_lines(data, half_year=settings.half_year)
-    taxonomy = Taxonomy.from_table(data.frame("taxonomy"))
-    mix = revenue_mix(
-        lines, taxonomy, market.axes, level=settings.level, buffer_days=settings.buffer_days, stale_months=settings.stale_months
-    )
-    peers = peers_from_mix(mix, market, settings)
-    families, maps = list(peers.families), list(peers.maps)
-    for name in settings.fallback:
-        weights = basket_weights(market, "equal" if name == "synthetic" else settings.weighting)
-        if name == "industry":
-            labels = industry_mix(data, market.axes, settings.fallback_scheme or finest_scheme(data))
-            families.append(family(labels, np.ones(labels.share.size, dtype=bool), weights))
-            maps.append(np.zeros(0, dtype=np.int32))
-        elif name == "parent":
-            up = revenue_mix(
-                lines,
-                taxonomy,
-                market.axes,
-                level=settings.level,
-                above=True,
-                buffer_days=settings.buffer_days,
-                stale_months=settings.stale_months,
-            )
-            families.append(family(up, up.pure(settings.purity, inclusive=settings.purity_inclusive), weights))
-            maps.append(_parents(mix, up, taxonomy, settings.level))
-        else:
-            families.append(family(mix, mix.share > 0, weights))
-            maps.append(np.arange(len(mix.groups), dtype=np.int32))
-    return Peers(
-        mix=mix,
-        families=tuple(families),
-        maps=tuple(maps),
-        labels=("products", *settings.fallback),
-        issuers=peers.issuers,
-        rules=peers.rules,
-    )
-
-
-def _parents(mix: Mix, up: Mix, taxonomy: Taxonomy, level: Level) -> IndexArray:
-    """Group of `up` that contains each group of `mix`, -1 where there is none."""
-    node = taxonomy.node(pl.Series(mix.groups, dtype=pl.String))
-    parent = taxonomy.parent_of_group(level)[node]
-    place = {name: number for number, name in enumerate(up.groups)}
-    return np.array([place.get(taxonomy.products[each], -1) if each >= 0 else -1 for each in parent.tolist()], dtype=np.int32)
+    """Mix, pure-play baskets and fallback baskets of a dataset under the settings; `PeerWorkshop` serves many settings."""
+    return PeerWorkshop(data, market).peers(settings)
 
 
 def peers_from_mix(mix: Mix, market: Market, settings: SignalSettings) -> Peers:
     """Pure-play baskets of any mix, without fallbacks: products, industries, or the market as one group."""
-    members = mix.pure(settings.purity, inclusive=settings.purity_inclusive)
-    return Peers(
-        mix=mix,
-        families=(family(mix, members, basket_weights(market, settings.weighting)),),
-        maps=(np.arange(len(mix.groups), dtype=np.int32),),
-        labels=("products",),
-        issuers=issuers(market),
-        rules=BasketRules(
-            min_peers=settings.min_peers,
-            after_removal=settings.min_peers_after_removal,
-            leave_one_out=settings.leave_one_out,
-            min_covered=settings.min_covered,
-        ),
-    )
+    return peers_of_mix(mix, settings, basket_weights(market, settings.weighting), issuers(market))
 
 
 def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> SignalBlocks:
-    """Run the signal on given baskets; the same pipeline serves products, controls and placebos."""
+    """Run the signal on given baskets; the same pipeline serves products, controls and placebos.
+
+    market: a `ResidualMarket` for construction S, any other for R; raises SettingError where it is not.
+    """
+    if (settings.construction == "S") != isinstance(market, ResidualMarket):
+        raise SettingError(
+            f"construction {settings.construction!r} does not go with a {type(market).__name__}: pass signal_market(data, market, settings)"
+        )
     if market.axes.shape[0] <= settings.min_valid_sessions:
         raise InsufficientDataError(
             f"the data hold {market.axes.shape[0]} sessions, a score needs more than {settings.min_valid_sessions}: "

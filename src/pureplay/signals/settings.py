@@ -10,8 +10,9 @@ from pureplay.products.mix import HalfYear
 from pureplay.products.taxonomy import Level
 from pureplay.stats.rolling import check_window
 
-__all__ = ["FALLBACKS", "Fallback", "Momentum", "ResidualVolatility", "SignalSettings"]
+__all__ = ["FALLBACKS", "Construction", "Fallback", "Momentum", "ResidualVolatility", "SignalSettings"]
 
+Construction = Literal["R", "S"]
 Fallback = Literal["parent", "industry", "synthetic"]
 Momentum = Literal["gap", "level"]
 ResidualVolatility = Literal["ols", "diff_sd", "product_agg"]
@@ -34,7 +35,7 @@ _TEXTS: Final = ("construction", "products", "weighting", "fallback_scheme", "ha
 class SignalSettings:
     """How product momentum is built; the defaults are construction R of the source study.
 
-    construction: "R", raw returns.
+    construction: "R", raw returns; "S", residuals of the daily cross-section on exposures of the session before (`signals.residual`).
     level: taxonomy level of the products, or "leaf". products: "segments", or "industries:SCHEME" to take the labels of an industry
     scheme as the products of the day.
     purity, purity_inclusive: a pure play's share must exceed (or reach) purity. min_peers: basket members needed, counted after the
@@ -51,7 +52,7 @@ class SignalSettings:
     min_listed_sessions: sessions since listing before a stock is scored.
     """
 
-    construction: Literal["R"] = "R"
+    construction: Construction = "R"
     level: Level = 2
     products: str = "segments"
     purity: float = 0.5
@@ -111,7 +112,7 @@ class SignalSettings:
         _require(named, "fallback", "a tuple of names", self.fallback)
 
     def _require_baskets(self) -> None:
-        _require(self.construction == "R", "construction", "'R' (raw returns)", self.construction)
+        _require(self.construction in get_args(Construction), "construction", "'R' (raw returns) or 'S' (residuals)", self.construction)
         _require(0 <= self.purity <= 1, "purity", "between 0 and 1", self.purity)
         reached = self.purity < 1 or self.purity_inclusive
         _require(reached, "purity", "below 1 where purity_inclusive is off, since no share exceeds 1", self.purity)

@@ -1,0 +1,167 @@
+"""Construction S: returns of which the day's cross-section explains nothing any more, for the pipeline that construction R feeds with
+raw ones.
+
+e_i(t) is the residual of the regression of r(t) on exposures known at t - 1, over the stocks that trade on t, with an intercept;
+sqrt(cap(t - 1)) multiplies the squared residual.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pureplay.dataset import Dataset
+from pureplay.errors import SettingError, TableError
+from pureplay.frames import AnyFrame, conform, to_polars
+from pureplay.market import Market, load_market
+from pureplay.panel import Axes, BoolArray, FloatArray, to_frame
+from pureplay.products.baskets import basket_weights
+from pureplay.signals.settings import SignalSettings
+from pureplay.stats.regression import weighted_residuals
+
+__all__ = ["ResidualMarket", "ResidualReturns", "exposure_block", "residual_market", "residual_returns", "signal_market"]
+
+_DAILY: Final = ("date", "intercept", "r2", "names")
+"""Columns of the table of factor returns that are no factor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualMarket(Market):
+    """A market whose `returns` are the residuals e; caps, trading, seasons and issuers are those of the raw one.
+
+    A stock without a residual (no exposure or no market value on the session before) is no basket member and has no gap that day.
+    names: the factors. factor_returns: (sessions, factors), NaN where a factor was constant or a combination of those before it.
+    intercept, r2 (weighted, about the weighted mean), fitted (stocks in the regression): by session. The first session, and one
+    with no more stocks than regressors plus one, has no residual, factor return, intercept or r2.
+    """
+
+    names: tuple[str, ...]
+    factor_returns: FloatArray
+    intercept: FloatArray
+    r2: FloatArray
+    fitted: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualReturns:
+    """Construction S as tables.
+
+    residuals: date, asset, residual (decimal; stocks that trade, null where there is none). factor_returns: date, one column a
+    factor (return of a unit of exposure, decimal), intercept, r2, names (stocks in the regression); every session, null where
+    there is none.
+    """
+
+    residuals: pl.DataFrame
+    factor_returns: pl.DataFrame
+
+
+def residual_market(market: Market, exposures: FloatArray, names: tuple[str, ...]) -> ResidualMarket:
+    """The market with its returns replaced by their cross-sectional residuals.
+
+    exposures: (sessions, factors, assets), each as of the close of its own session; it explains the returns of the next. Raises
+    TableError where their shape does not fit, or there is no factor.
+    """
+    sessions, assets = market.axes.shape
+    if not names or exposures.shape != (sessions, len(names), assets):
+        raise TableError(
+            f"exposures of shape {exposures.shape} do not fit {sessions} sessions, {len(names)} names and {assets} assets: "
+            "pass (sessions, factors, assets) with at least one factor"
+        )
+    weights = basket_weights(market, "sqrt_cap")[:-1]
+    fit = weighted_residuals(market.returns[1:], exposures[:-1], weights, market.traded[1:] & np.isfinite(weights))
+    enough = fit.fitted > len(names) + 1  # otherwise what is left is rounding
+    return ResidualMarket(
+        axes=market.axes,
+        returns=_after_first(fit.residual, enough),
+        caps=market.caps,
+        float_caps=market.float_caps,
+        traded=market.traded,
+        listed_sessions=market.listed_sessions,
+        issuer=market.issuer,
+        names=names,
+        factor_returns=_after_first(np.where(fit.dropped, np.nan, fit.coefficients), enough),
+        intercept=_after_first(fit.intercept, enough),
+        r2=_after_first(fit.r2, enough),
+        fitted=np.concatenate([np.zeros(1, dtype=np.int64), fit.fitted.astype(np.int64)]),
+    )
+
+
+def _after_first(values: FloatArray, enough: BoolArray) -> FloatArray:
+    out = np.full((values.shape[0] + 1, *values.shape[1:]), np.nan)
+    out[1:][enough] = values[enough]
+    return out
+
+
+def exposure_block(frame: AnyFrame, axes: Axes) -> tuple[FloatArray, tuple[str, ...]]:
+    """Exposures of a frame `date, asset` and numeric columns as (sessions, factors, assets), and the names of the factors.
+
+    Rows on other dates or stocks than those of the axes have no effect. Raises TableError for text columns, repeated keys, infinite
+    values, a factor named like a column of the result, and a frame that shares nothing with the axes.
+    """
+    given = to_polars(frame, "exposures")
+    try:
+        table = conform("factors", given).frame
+    except TableError as error:
+        raise TableError(str(error).replace("factors", "exposures", 1)) from error
+    names = tuple(name for name in table.columns if name not in ("date", "asset"))
+    taken = [name for name in names if name in _DAILY]
+    if taken or not names:
+        fault = f"columns named {', '.join(taken)}" if taken else "no factor"
+        raise TableError(f"exposures have {fault}: give every factor a column with a name of its own")
+    infinite = [name for name in names if table[name].is_infinite().any()]
+    if infinite:
+        raise TableError(f"exposures are infinite in {', '.join(infinite)}: leave such values empty")
+    cells = axes.locate(table)
+    inside = cells >= 0
+    if not inside.any():
+        raise TableError("exposures share no date and stock with the bars: check codes and dates")
+    if np.unique(cells[inside]).size < inside.sum():
+        raise TableError("exposures have repeated keys of date and asset: keep one row a date and asset")
+    block = np.full((axes.shape[0], len(names), axes.shape[1]), np.nan)
+    row, asset = np.divmod(cells[inside], axes.shape[1])
+    for place, name in enumerate(names):
+        block[row, place, asset] = table[name].to_numpy()[inside]
+    return block, names
+
+
+def signal_market(data: Dataset, market: Market, settings: SignalSettings, exposures: AnyFrame | None = None) -> Market:
+    """What the signal reads under its construction: the market itself (R) or the residual one (S).
+
+    exposures: for construction S, any frame date, asset and numeric columns; None = the base of 22 factors of the dataset. Raises
+    SettingError where exposures come with construction R. Forward returns are those of the raw market in either case.
+    """
+    if settings.construction == "S":
+        return residual_market(market, *_exposures(data, market, exposures))
+    if exposures is not None:
+        raise SettingError("exposures have no use under construction 'R' (raw returns): leave them out or set construction='S'")
+    return market
+
+
+def residual_returns(dataset: Dataset, exposures: AnyFrame | None = None) -> ResidualReturns:
+    """Residual returns of construction S with the factor returns behind them (METHODS §3).
+
+    dataset: bars with total_cap; for the base of 22 also statements and dividends, where present. exposures: any frame date, asset
+    and numeric columns, as of the close of its date and used for the next session; None = the base of 22 factors.
+
+    Timing: a residual of session t uses returns of t, and exposures and market values of the session before.
+    """
+    market = load_market(dataset)
+    made = residual_market(market, *_exposures(dataset, market, exposures))
+    daily = {"date": market.axes.day_column(market.axes.sessions.dates)}
+    daily |= {name: pl.Series(made.factor_returns[:, k]).fill_nan(None) for k, name in enumerate(made.names)}
+    daily |= {"intercept": pl.Series(made.intercept).fill_nan(None), "r2": pl.Series(made.r2).fill_nan(None)}
+    return ResidualReturns(
+        residuals=to_frame(market.axes, {"residual": made.returns}, market.traded),
+        factor_returns=pl.DataFrame(daily | {"names": pl.Series(made.fitted)}),
+    )
+
+
+def _exposures(data: Dataset, market: Market, frame: AnyFrame | None) -> tuple[FloatArray, tuple[str, ...]]:
+    if frame is not None:
+        return exposure_block(frame, market.axes)
+    from pureplay.factors import base_factors  # only here: construction R needs none of it
+
+    base = base_factors(data, market)
+    return base.values, base.names
