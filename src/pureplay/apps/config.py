@@ -34,6 +34,11 @@ class RunConfig:
     study: StudySettings = field(default_factory=StudySettings)
     given: tuple[str, ...] = ()
 
+    @classmethod
+    def plain(cls) -> "RunConfig":
+        """Defaults throughout."""
+        return cls(name="product momentum", data=None, signal=SignalSettings(), evaluation=Evaluation())
+
 
 def read_config(path: Path) -> RunConfig:
     """Read a run configuration; raises SettingError that names the file, the key and the nearest known one."""

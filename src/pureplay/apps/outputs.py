@@ -19,7 +19,7 @@ from pureplay.reports.tearsheet import render
 from pureplay.signals.momentum import SignalBlocks
 from pureplay.studies.records import MomentumStudy
 
-__all__ = ["daily_ics", "manifest_of", "write_run", "write_scores"]
+__all__ = ["daily_ics", "manifest_of", "plain", "seal", "write_run", "write_scores"]
 
 _PACKAGES: Final = ("numpy", "numba", "polars", "scipy", "pyarrow", "pandas", "exchange_calendars")
 _SCORE_BLOCK_ROWS: Final = 1_500_000
@@ -109,15 +109,20 @@ def write_run(
             write_scores(each, folder / f"{stem}.parquet")
         daily = [daily_ics(each).with_columns(run=pl.lit(each.name)) for each in studies]
         pl.concat(daily, how="vertical_relaxed").write_parquet(folder / "ic_daily.parquet")
-        write_json(folder / "summary.json", _plain(summary))
-        (folder / "report.html").write_text(render(studies, title=title, manifest=_plain(manifest)), encoding="utf-8")
-        files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
-        write_json(folder / MANIFEST, _plain({"kind": RUN, **manifest, "files": files}))
+        write_json(folder / "summary.json", plain(summary))
+        (folder / "report.html").write_text(render(studies, title=title, manifest=plain(manifest)), encoding="utf-8")
+        seal(folder, manifest)
 
     replace_folder(out, fill, fault=run_fault)
 
 
-def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
+def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a run: what made it, and the SHA-256 of every file that stands in its folder."""
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    write_json(folder / MANIFEST, plain({"kind": RUN, **manifest, "files": files}))
+
+
+def plain(content: Mapping[str, Any]) -> dict[str, Any]:
     """JSON-ready copy: dates as text, NaN as null."""
     text = json.dumps(_finite(content), default=str, ensure_ascii=False)
     loaded: dict[str, Any] = json.loads(text)

@@ -1,6 +1,7 @@
 """What `pureplay study` and `pureplay battery` do, from files to files; a killed run is taken up where it was."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pureplay.dataset import Dataset, write_json
 from pureplay.errors import SettingError
 from pureplay.parallel import workers
 from pureplay.reports.study import render_study
+from pureplay.signals.settings import Construction
 from pureplay.studies.records import ProductStudy
 from pureplay.studies.study import StudySpec, run_study
 
@@ -33,7 +35,7 @@ class Asked:
     config: Path | None = None
     factors: Path | None = None
     families: Path | None = None
-    constructions: tuple[str, ...] | None = None
+    constructions: tuple[Construction, ...] | None = None
     threads: int | None = None
     cluster: str | None = None
 
@@ -71,8 +73,8 @@ def _run(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
         made = run_study(spec, work=work, cluster=asked.cluster, progress=progress)
         progress("writing the report")
         _write(asked.out, made, spec, page)
-    made.store.remove()
-    return made.study
+    shutil.rmtree(work, ignore_errors=True)  # the finished pieces have served
+    return made
 
 
 def _write(out: Path, study: ProductStudy, spec: StudySpec, page: str) -> None:

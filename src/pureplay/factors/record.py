@@ -1,12 +1,13 @@
 """The record of a base: exposures as blocks, which of them were filled, families, ladder, and what is to be known about them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from pureplay.errors import SettingError
 from pureplay.panel import Axes, BoolArray, FloatArray, to_frame
 
 __all__ = ["Base"]
@@ -29,6 +30,21 @@ class Base:
     ladder: tuple[str, ...]
     kind: Literal["full", "price", "own"]
     notes: tuple[str, ...]
+
+    def only(self, names: Sequence[str]) -> "Base":
+        """The same base with these columns, in the order of the base; raises SettingError for names that it lacks."""
+        absent = [each for each in names if each not in self.names]
+        if absent or not names:
+            raise SettingError(f"the base lacks {', '.join(absent) or 'names to keep'}; it has {', '.join(self.names)}: name some of them")
+        kept = [k for k, name in enumerate(self.names) if name in names]
+        return replace(
+            self,
+            names=tuple(self.names[k] for k in kept),
+            values=np.ascontiguousarray(self.values[:, kept]),
+            filled=np.ascontiguousarray(self.filled[:, kept]),
+            families={name: family for name, family in self.families.items() if name in names},
+            ladder=tuple(name for name in self.ladder if name in names),
+        )
 
     def to_frame(self, first: int = 0, last: int | None = None) -> pl.DataFrame:
         """Long frame of sessions [first, last): date, asset, one column a factor (null = unknown), filled (how many of them are).

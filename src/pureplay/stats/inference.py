@@ -92,7 +92,8 @@ class OffsetNull:
     quantiles: (level, value) pairs; quantile_se is the Monte-Carlo error of the outermost. all_positive: probability that every offset
     is positive. all_positive_se: its Monte-Carlo error. p: two-sided share of draws at least as far from 0 as the observed figure, which
     counts as one of them, (k + 1) / (draws + 1), so that p is never 0; p_se: its Monte-Carlo error. mean_block: mean length of a block
-    in sessions. sd: of the draws, the standard error of the figure. An offset of a draw counts with FEWEST_ON_GRID dates or more, as one of the observed figure does.
+    in sessions. sd: of the draws, the standard error of the figure. An offset of a draw counts with FEWEST_ON_GRID dates or more, as one
+    of the observed figure does.
     """
 
     draws: int

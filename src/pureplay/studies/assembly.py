@@ -18,11 +18,21 @@ from pureplay.evaluate.turnover import Turnover, turnover
 from pureplay.panel import FloatArray
 from pureplay.stats.inference import ewc_test
 from pureplay.studies.ground import Built, Ground
+from pureplay.studies.placebos import PLACEBOS
 from pureplay.studies.records import CELL_SCHEMA
 from pureplay.studies.sweep import Arrays, Piece, Sweep, variant_name
-from pureplay.studies.placebos import PLACEBOS
 
-__all__ = ["base_facts", "base_figures", "cell_frame", "cell_rows", "cells_of", "joined_bases", "read_factors", "turnover_of", "with_shuffles"]
+__all__ = [
+    "base_facts",
+    "base_figures",
+    "cell_frame",
+    "cell_rows",
+    "cells_of",
+    "joined_bases",
+    "read_factors",
+    "turnover_of",
+    "with_shuffles",
+]
 
 BASE, WITHOUT, INDUSTRIES = "base", "without 13-15", " + industries"
 
@@ -38,7 +48,9 @@ def base_figures(ground: Ground, whole: ICSummary, battery: Battery, score: Floa
     if ground.industries is not None:
         _add(out, BASE + INDUSTRIES, replace(ground.headline, groups=ground.industries), score)
     if some:
-        narrow = replace(ground.headline, base=np.ascontiguousarray(ground.base.values[:, kept]), base_names=tuple(ground.base.names[k] for k in kept))
+        narrow = replace(
+            ground.headline, base=np.ascontiguousarray(ground.base.values[:, kept]), base_names=tuple(ground.base.names[k] for k in kept)
+        )
         _add(out, WITHOUT, narrow, score)
         if ground.industries is not None:
             _add(out, WITHOUT + INDUSTRIES, replace(narrow, groups=ground.industries), score)
@@ -79,11 +91,17 @@ def with_shuffles(judged: OrthogonalICIR, asked: int, series: Sequence[FloatArra
     """The verdict with the nested t of each within-industry shuffle."""
     found = [ewc_test(each).t for each in series]
     known = tuple(each for each in found if np.isfinite(each))
-    notes = judged.notes if len(known) == len(found) else (*judged.notes, f"{len(found) - len(known)} of {len(found)} shuffles gave no nested t")
+    notes = (
+        judged.notes
+        if len(known) == len(found)
+        else (*judged.notes, f"{len(found) - len(known)} of {len(found)} shuffles gave no nested t")
+    )
     return replace(judged, shuffled_t=known, shuffles_asked=asked if series else 0, notes=notes)
 
 
-def cells_of(sweep: Sweep, built: Built, whole: ICSummary, raw: ICSummary, pieces: Sequence[Piece], results: Sequence[Arrays]) -> pl.DataFrame:
+def cells_of(
+    sweep: Sweep, built: Built, whole: ICSummary, raw: ICSummary, pieces: Sequence[Piece], results: Sequence[Arrays]
+) -> pl.DataFrame:
     """Table of the cells that build the signal anew, in the order of the report."""
     judge, rows = sweep.ground.headline, []
     made = {(piece.kind, piece.name): arrays for piece, arrays in zip(pieces, results, strict=True)}
@@ -105,7 +123,9 @@ def cells_of(sweep: Sweep, built: Built, whole: ICSummary, raw: ICSummary, piece
     return cell_frame(rows)
 
 
-def _head(construction: str, group: str, label: str, *, x: float | None = None, is_default: bool = False, informed: bool = True) -> dict[str, Any]:
+def _head(
+    construction: str, group: str, label: str, *, x: float | None = None, is_default: bool = False, informed: bool = True
+) -> dict[str, Any]:
     return {"construction": construction, "group": group, "label": label, "x": x, "is_default": is_default, "informed": informed}
 
 
@@ -201,7 +221,11 @@ def read_factors(path: Path) -> pl.DataFrame:
     if path.suffix.lower() not in readers:
         raise TableError(f"{path} is neither .parquet nor .csv: save the factors (date, asset and numbers) as one of them")
     try:
-        return pl.read_parquet(path, glob=False) if path.suffix.lower() == ".parquet" else pl.read_csv(path, infer_schema_length=None, glob=False)
+        return (
+            pl.read_parquet(path, glob=False)
+            if path.suffix.lower() == ".parquet"
+            else pl.read_csv(path, infer_schema_length=None, glob=False)
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().split("\n")[0]
         raise TableError(f"{path} cannot be read ({reason}): save the factors (date, asset and numbers) again") from error

@@ -19,7 +19,7 @@ from pureplay.market import Market, load_market
 from pureplay.panel import FloatArray, IndexArray
 from pureplay.signals.momentum import SignalBlocks, score_blocks
 from pureplay.signals.residual import ResidualMarket, residual_market
-from pureplay.signals.settings import SignalSettings
+from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.signals.workshop import PeerWorkshop
 from pureplay.stats.lookahead import compound_forward
 from pureplay.stats.orthogonal import Orders, forward_orders
@@ -56,7 +56,7 @@ class Ground:
 class Built:
     """One construction's signal with its controls. market: whose returns feed it, residualised for S."""
 
-    construction: str
+    construction: Construction
     settings: SignalSettings
     market: Market
     workshop: PeerWorkshop
@@ -89,17 +89,21 @@ def lay_ground(
     horizons = tuple(each for each in asked if each + evaluation.delay_sessions < sessions)
     if evaluation.horizon_sessions not in horizons:
         raise InsufficientDataError(
-            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {evaluation.delay_sessions} after the "
-            "score does not fit: shorten horizon_sessions or give more bars"
+            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {evaluation.delay_sessions} after "
+            "the score does not fit: shorten horizon_sessions or give more bars"
         )
-    notes += tuple(f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons)
+    notes += tuple(
+        f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons
+    )
     scheme, industries = _industries(data, market, evaluation, study)
     if industries is None:
         notes += ("the dataset has no industries, so there is no figure with industry dummies",)
     elif study.industry_labels == "backcast":
         notes += (f"industry dummies of {scheme} are backcast: labels of the later dictionary stand on earlier dates, which looks ahead",)
     split, said = study_split(evaluation, market)
-    values = np.stack([compound_forward(market.returns, market.traded, sessions=each, delay=evaluation.delay_sessions) for each in horizons])
+    values = np.stack(
+        [compound_forward(market.returns, market.traded, sessions=each, delay=evaluation.delay_sessions) for each in horizons]
+    )
     forward = forward_orders(values)
     evaluator = Evaluator(
         axes=market.axes,
@@ -172,7 +176,7 @@ def study_split(evaluation: Evaluation, market: Market) -> tuple[date | None, tu
     return None, (f"fewer than {_YEAR} sessions lie before or after {usual}, so nothing is split: figures are of the whole sample",)
 
 
-def build_signal(ground: Ground, construction: str, settings: SignalSettings, *, say: Progress) -> Built:
+def build_signal(ground: Ground, construction: Construction, settings: SignalSettings, *, say: Progress) -> Built:
     """Scores and controls of one construction."""
     settings = replace(settings, construction=construction)
     market: Market = ground.market

@@ -128,7 +128,13 @@ def _canonical(found: Findings, period: str, where: str, columns: int) -> list[d
     null = _null(found, _ic(found.orthogonal), main.icir, found.orthogonal.horizon_sessions, period)
     beside = found.with_industries and _figure(found.with_industries, period)
     rows = [
-        _row("canonical", f"{where} multi-offset orth-{columns} ICIR (canonical)", f"{main.icir:+.3f}", main.icir, **_spread(main.n_dates, null))
+        _row(
+            "canonical",
+            f"{where} multi-offset orth-{columns} ICIR (canonical)",
+            f"{main.icir:+.3f}",
+            main.icir,
+            **_spread(main.n_dates, null),
+        )
     ]
     title = f"{where} multi-offset orth-{columns}+industry ICIR"
     if beside is None or found.with_industries is None:
@@ -140,7 +146,14 @@ def _canonical(found: Findings, period: str, where: str, columns: int) -> list[d
     share = main.n_positive / main.n_offsets if main.n_offsets else float("nan")
     many = {"n": main.n_offsets, "n_of": "offsets"}
     rows.append(
-        _row("positive", f"% positive offsets, {where}, orth-{columns}", f"{share:.0%} ({main.n_positive}/{main.n_offsets})", share, note=chance, **many)
+        _row(
+            "positive",
+            f"% positive offsets, {where}, orth-{columns}",
+            f"{share:.0%} ({main.n_positive}/{main.n_offsets})",
+            share,
+            note=chance,
+            **many,
+        )
     )
     low_high = f"[{main.icir_min:+.3f}, {main.icir_max:+.3f}]"
     return [*rows, _row("range", f"{where} per-offset ICIR range", low_high, main.icir_max - main.icir_min, **many)]
@@ -193,9 +206,10 @@ def _noise(found: Findings, period: str, where: str) -> dict[str, Any]:
     known = _cells(found, "quality shuffle", horizon, period).filter((pl.col("x") == 1.0) & pl.col("icir").is_finite())
     if known.is_empty():
         return _row("noise", title, "–", note="no noise base has an answer")
-    value = float(known["icir"].to_numpy().mean())
+    drawn = known["icir"].to_numpy()
+    value = float(drawn.mean())
     null = _series_null(found, "quality shuffle", known["label"][0], horizon, value, period)
-    span = f"{known.height} seeds, {known['icir'].min():+.3f} to {known['icir'].max():+.3f}"
+    span = f"{known.height} seeds, {drawn.min():+.3f} to {drawn.max():+.3f}"
     return _row("noise", title, f"{value:+.3f}", value, **_spread(int(known["n_dates"][0]), null), note=span)
 
 
@@ -204,8 +218,9 @@ def _count(found: Findings, period: str, where: str) -> dict[str, Any]:
     ladder = _cells(found, "base count", horizon, period).filter(pl.col("icir").is_finite()).sort("x")
     if ladder.is_empty():
         return _row("count", f"Base count scaling, {where}", "–", note="no base of the ladder has an answer")
-    first, last = ladder.row(0, named=True), ladder.row(-1, named=True)
-    null = _series_null(found, "base count", first["label"], horizon, first["icir"], period)
+    first: Mapping[str, Any] = ladder.row(0, named=True)
+    last: Mapping[str, Any] = ladder.row(-1, named=True)
+    null = _series_null(found, "base count", str(first["label"]), horizon, float(first["icir"]), period)
     return _row(
         "count",
         f"Base count scaling: K={first['x']:.0f} → K={last['x']:.0f} ICIR, {where}",
@@ -249,8 +264,23 @@ def _delivery(found: Findings) -> dict[str, Any]:
     return _row("delivery", title, "Yes (ICIR invariant)" if gap <= 1e-8 else "No", gap, note=f"largest difference of ICIR {gap:.0e}")
 
 
-def _figure(summary: ICSummary, label: str) -> Period | ICSummary:
-    return summary.period(label) or summary
+@dataclass(frozen=True, slots=True)
+class _Main:
+    """Headline figures of a period, or of the whole sample."""
+
+    icir: float
+    icir_min: float
+    icir_max: float
+    n_positive: int
+    n_offsets: int
+    n_dates: int
+
+
+def _figure(summary: ICSummary, label: str) -> _Main:
+    part = summary.period(label)
+    offsets = len(summary.offsets) if part is None else part.n_offsets
+    each = summary if part is None else part
+    return _Main(each.icir, each.icir_min, each.icir_max, each.n_positive, offsets, each.n_dates)
 
 
 def _cells(found: Findings, group: str, horizon: int, period: str) -> pl.DataFrame:

@@ -6,11 +6,12 @@ from typing import Final, Literal, get_args
 from pureplay.errors import SettingError
 from pureplay.evaluate.summary import is_whole
 from pureplay.products.taxonomy import Level
+from pureplay.signals.settings import Construction
 
 __all__ = ["BaseChoice", "StudySettings"]
 
 BaseChoice = Literal["auto", "full", "price", "own"]
-_CONSTRUCTIONS: Final = ("R", "S")
+_CONSTRUCTIONS: Final[tuple[Construction, ...]] = get_args(Construction)
 _LABELS: Final = ("pit", "backcast")
 
 
@@ -26,7 +27,7 @@ class StudySettings:
     placebos: whether placebos run. block_sessions: sessions in one resumable piece of the base battery.
     """
 
-    constructions: tuple[str, ...] = _CONSTRUCTIONS
+    constructions: tuple[Construction, ...] = _CONSTRUCTIONS
     base: BaseChoice = "auto"
     industry_labels: Literal["pit", "backcast"] = "pit"
     buffers_days: tuple[int, ...] = (0, 15, 30, 45, 60, 90)

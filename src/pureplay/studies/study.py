@@ -22,7 +22,7 @@ from pureplay.factors.own import read_families
 from pureplay.panel import FloatArray
 from pureplay.parallel import source_digest
 from pureplay.signals.residual import ResidualMarket
-from pureplay.signals.settings import SignalSettings
+from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.studies.assembly import (
     BASE,
     INDUSTRIES,
@@ -154,7 +154,7 @@ def run_piece_there(unit: Unit) -> UnitResult:
 
 
 def _construction(
-    sweep: Sweep, spec: StudySpec, name: str, store: UnitStore, cluster: str | None, clock: _Clock
+    sweep: Sweep, spec: StudySpec, name: Construction, store: UnitStore, cluster: str | None, clock: _Clock
 ) -> tuple[ConstructionStudy, Findings | None]:
     with clock.stage(f"{name}: scores and controls"):
         built = sweep.built(name)

@@ -11,9 +11,17 @@ from pureplay.evaluate.orthogonal import Evaluator
 from pureplay.evaluate.robustness import run_bases
 from pureplay.panel import FloatArray
 from pureplay.signals.momentum import score_blocks
-from pureplay.signals.settings import SignalSettings
+from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.signals.workshop import PeerWorkshop
-from pureplay.studies.controls import INDUSTRY, OWN_ONLY, control_scores, deal_within_industry, main_labels, schemes_by_depth, shuffle_source
+from pureplay.studies.controls import (
+    INDUSTRY,
+    OWN_ONLY,
+    control_scores,
+    deal_within_industry,
+    main_labels,
+    schemes_by_depth,
+    shuffle_source,
+)
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.ground import Built, Ground, build_signal
 from pureplay.studies.placebos import placebo_cells, placebo_scores
@@ -31,7 +39,7 @@ _USUAL_MADS: Final = 3.0
 class Piece:
     """A piece of the battery. name: cell of its kind. first, last: sessions (bases only). number: of the draw (shuffles only)."""
 
-    construction: str
+    construction: Construction
     kind: Kind
     name: str = ""
     first: int = 0
@@ -57,24 +65,29 @@ class Sweep:
     ) -> None:
         self.ground, self.signal, self.evaluation, self.study = ground, signal, evaluation, study
         self.bases: tuple[BaseCell, ...] = plan_bases(
-            ground.base.names, ground.base.families, ground.base.ladder, replace(battery, ladder_from=min(battery.ladder_from, len(ground.base.names)))
+            ground.base.names,
+            ground.base.families,
+            ground.base.ladder,
+            replace(battery, ladder_from=min(battery.ladder_from, len(ground.base.names))),
         )
         self._say = say
         self._built: Built | None = None
         self._labels: np.ndarray[Any, np.dtype[np.int64]] | None = None
 
-    def built(self, construction: str) -> Built:
+    def built(self, construction: Construction) -> Built:
         """The signal of a construction; the one before is let go."""
         if self._built is None or self._built.construction != construction:
             self._built = None
             self._built = build_signal(self.ground, construction, self.signal, say=self._say)
         return self._built
 
-    def pieces(self, construction: str) -> tuple[list[Piece], list[str]]:
+    def pieces(self, construction: Construction) -> tuple[list[Piece], list[str]]:
         """Everything to run for a construction, and what is left out with the reason."""
         settings = replace(self.signal, construction=construction)
         sessions, step = self.ground.market.axes.shape[0], self.study.block_sessions
-        pieces = [Piece(construction=construction, kind="bases", first=at, last=min(at + step, sessions)) for at in range(0, sessions, step)]
+        pieces = [
+            Piece(construction=construction, kind="bases", first=at, last=min(at + step, sessions)) for at in range(0, sessions, step)
+        ]
         skipped = [f"{cell.group}: {cell.reason}" for cell in self.bases if cell.reason is not None]
         for cell in self.variants(settings):
             if cell.skip is not None:
