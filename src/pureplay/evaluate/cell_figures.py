@@ -159,9 +159,11 @@ def offset_icirs(series: FloatArray, offset: Int64Array) -> FloatArray:
     known = np.isfinite(series)
     grids = np.unique(offset)
     out = np.full((series.shape[0], grids.size), np.nan)
-    patterns, which = np.unique(known, axis=0, return_inverse=True)  # bases share their dates, so there are few patterns
-    for number, pattern in enumerate(patterns):
-        rows = np.flatnonzero(which.reshape(-1) == number)
+    patterns: dict[bytes, list[int]] = {}  # bases share their dates, so there are few
+    for number, row in enumerate(known):
+        patterns.setdefault(row.tobytes(), []).append(number)
+    for held in patterns.values():
+        rows, pattern = np.array(held), known[held[0]]
         for column, grid in enumerate(grids):
             dates = np.flatnonzero(pattern & (offset == grid))
             if dates.size < FEWEST_ON_GRID:

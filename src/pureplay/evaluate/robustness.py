@@ -235,18 +235,7 @@ def robustness(
     settings = battery or Battery(ladder_from=min(Battery().ladder_from, len(names)))
     cells = plan_bases(names, families, ladder, settings)
     score = score_input(signal, future.future, column)
-    evaluator = Evaluator(
-        axes=future.future.axes,
-        base=base,
-        base_names=names,
-        forward=future.future.orders,
-        horizons=future.sessions,
-        timing=replace(timing, delay_sessions=future.future.delay),
-        groups=group_block(industries, future.future.axes),
-        eligible=member_block(universe, future.future.axes),
-        min_names=min_names,
-        closes=future.closes[0],
-    )
+    evaluator = _evaluator(future, base, names, industries, universe, timing, min_names)
     days = run_bases(evaluator, score.values, cells)
     _require_answer(evaluator, score.name, days)
     held, why = _turnover(signal, bars, future, column, settings, evaluator)
@@ -263,6 +252,30 @@ def robustness(
         delivery=delivery_invariance(evaluator, score.values),
         settings=settings,
         notes=(*score.notes, *_names_lost(fitted, scored), *[cell.reason for cell in cells if cell.reason], *why),
+    )
+
+
+def _evaluator(
+    future: Horizons,
+    base: FloatArray,
+    names: tuple[str, ...],
+    industries: AnyFrame | None,
+    universe: AnyFrame | None,
+    timing: Timing,
+    min_names: int,
+) -> Evaluator:
+    """Evaluator of all horizons; `closes` of the first, as it has room for one."""
+    return Evaluator(
+        axes=future.future.axes,
+        base=base,
+        base_names=names,
+        forward=future.future.orders,
+        horizons=future.sessions,
+        timing=replace(timing, delay_sessions=future.future.delay),
+        groups=group_block(industries, future.future.axes),
+        eligible=member_block(universe, future.future.axes),
+        min_names=min_names,
+        closes=future.closes[0],
     )
 
 

@@ -98,7 +98,7 @@ def subset_days(
     bases = _bases(subsets, noise, columns)
     if not 0 <= first <= stop_at <= sessions:
         raise SettingError(
-            f"sessions [{first}, {stop_at}) are not within the {sessions} of the base: give 0 <= first <= last <= {sessions}"
+            f"sessions [{first}, {stop_at}) are not within [0, {sessions}): give first and last in order, within it"
         )
     total, horizons, length = subsets.shape[0] + bases.turned.size, forward.values.shape[0], stop_at - first
     made = SubsetDays(
