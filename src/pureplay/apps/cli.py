@@ -22,7 +22,16 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path, typer.Option("--data", help="Dataset folder.", show_default=False)]
+MaybeData = Annotated[Path | None, typer.Option("--data", help="Dataset folder; default: the one that the configuration names.")]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
+RunOut = Annotated[Path, typer.Option("--out", help="Run folder to write.", show_default=False)]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="TOML file: [signal], [evaluation], [battery], [study]; default: the source study's.")
+]
+Stack = Annotated[Path | None, typer.Option("--factors", help="Your own base: date, asset, any columns (wide or long), .parquet or .csv.")]
+Families = Annotated[Path | None, typer.Option("--families", help="Families of your columns: TOML or CSV of factor, family.")]
+Workers = Annotated[int | None, typer.Option("--workers", help="Threads; default: every core.")]
+Cluster = Annotated[str | None, typer.Option("--cluster", help="Scheduler of a dask cluster, such as tcp://10.0.0.1:8786.")]
 
 
 def main() -> None:
@@ -179,6 +188,54 @@ def explain(
 
 
 @app.command()
+def study(
+    out: RunOut,
+    data: MaybeData = None,
+    config: Config = None,
+    factors: Stack = None,
+    families: Families = None,
+    threads: Workers = None,
+    cluster: Cluster = None,
+) -> None:
+    """The whole study: constructions R and S, the robustness battery, the source's table beside ours. A killed run is taken up again."""
+    with _progress() as say:
+        from pureplay.apps.studies import Asked, run_page
+
+        asked = Asked(data=data, out=out, config=config, factors=factors, families=families, threads=threads, cluster=cluster)
+        made = run_page(asked, page="study", progress=say)
+    _tell_study(made, out, "study")
+
+
+@app.command()
+def battery(
+    out: RunOut,
+    data: MaybeData = None,
+    construction: Annotated[str, typer.Option(help="R (raw returns) or S (residual returns).")] = "R",
+    config: Config = None,
+    factors: Stack = None,
+    families: Families = None,
+    threads: Workers = None,
+    cluster: Cluster = None,
+) -> None:
+    """The robustness battery of one construction: noise, families, base counts, horizons, turnover, settings, placebos."""
+    with _progress() as say:
+        from pureplay.apps.studies import Asked, one_construction, run_page
+
+        asked = Asked(
+            data=data,
+            out=out,
+            config=config,
+            factors=factors,
+            families=families,
+            constructions=one_construction(construction),
+            threads=threads,
+            cluster=cluster,
+        )
+        made = run_page(asked, page="battery", progress=say)
+    _tell_study(made, out, "battery")
+
+
+@app.command()
 def synthetic(
     out: Out,
     stocks: Annotated[int, typer.Option(help="Stocks.")] = 1000,
@@ -203,6 +260,15 @@ def synthetic(
     _console(stderr=False).print(
         f"dataset: {out} (synthetic; {', '.join(f'{name} {count}' for name, count in rows.items())})", soft_wrap=True
     )
+
+
+def _tell_study(made: Any, out: Path, page: str) -> None:
+    from pureplay.apps.tables import study_tables
+
+    console = _console(stderr=False)
+    for each in study_tables(made):
+        console.print(each, soft_wrap=isinstance(each, str), highlight=False, markup=False)
+    console.print(f"report: {out / f'{page}.html'}   figures: {out / f'{page}.json'}", soft_wrap=True, highlight=False)
 
 
 def _settings(config: Path | None) -> Any:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from pureplay.signals.settings import Construction
 from pureplay.studies.records import ProductStudy
 from pureplay.studies.study import StudySpec, run_study
 
-__all__ = ["Asked", "battery", "study"]
+__all__ = ["Asked", "one_construction", "run_page"]
 
 Progress = Callable[[str], None]
 _WORK: Final = ".{}.work"
@@ -28,7 +28,7 @@ _WORK: Final = ".{}.work"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the command line asked for. factors, families: files of the user's own stack. scores: a file of finished scores."""
+    """What the command line asked for. factors, families: files of the user's own stack. threads: None = every core."""
 
     data: Path | None
     out: Path
@@ -40,17 +40,20 @@ class Asked:
     cluster: str | None = None
 
 
-def study(asked: Asked, *, progress: Progress) -> ProductStudy:
-    """Both constructions, the whole battery, the source's table: study.json, study.html, figures as Parquet, manifest."""
-    return _run(asked, page="study", progress=progress)
+def one_construction(name: str) -> tuple[Construction, ...]:
+    """The construction asked for; raises SettingError for any other than R and S."""
+    for each in get_args(Construction):
+        if name == each:
+            return (each,)
+    raise SettingError(f"--construction must be R or S, not {name!r}")
 
 
-def battery(asked: Asked, *, progress: Progress) -> ProductStudy:
-    """The battery of one construction: battery.json, battery.html, figures as Parquet, manifest."""
-    return _run(asked, page="battery", progress=progress)
+def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
+    """Run what is asked for and write the folder: <page>.json, <page>.html, tables as Parquet, manifest.json.
 
-
-def _run(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
+    Finished pieces wait beside the folder until it is written, so that a killed run goes on where it was. Raises DatasetError where the
+    folder holds anything that is not of a run, and whatever the study raises.
+    """
     config = read_config(asked.config) if asked.config else RunConfig.plain()
     folder = asked.data or config.data
     if folder is None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from pureplay.evaluate.records import OrthogonalICIR
-from pureplay.studies.records import MomentumStudy
+from pureplay.studies.records import ConstructionStudy, MomentumStudy, ProductStudy
 
-__all__ = ["describe_study", "side_by_side"]
+__all__ = ["describe_study", "side_by_side", "study_tables"]
 
 
 def side_by_side(studies: Mapping[str, MomentumStudy]) -> Table:
@@ -69,3 +69,48 @@ def describe_study(study: MomentumStudy) -> str:
     ]
     lines += [f"  {row['level']}: {row['table']}: {row['rule']} ({row['count']}): {row['remedy']}" for row in study.refused.to_dicts()]
     return "\n".join(lines)
+
+
+def study_tables(study: ProductStudy) -> list[Table | str]:
+    """The source's table beside the published figures, the verdicts, and what a reader should know."""
+    out: list[Table | str] = []
+    if study.synthetic:
+        out.append("Synthetic data: a simulated market, not evidence about any real one.")
+    for name, each in study.constructions.items():
+        if each.verdict is None:
+            out.append(f"Construction {name} is not evaluable: {each.not_evaluable}")
+            continue
+        out += [_headline_table(study, name), _verdict_text(each)]
+    out += [f"note: {note}" for note in study.notes]
+    return out
+
+
+def _headline_table(study: ProductStudy, construction: str) -> Table:
+    table = Table(
+        title=f"Construction {construction}, base of {len(study.base['names'])} factors ({study.base['kind']})", title_justify="left"
+    )
+    for column, justify in (
+        ("finding", "left"),
+        ("ours", "right"),
+        ("published", "right"),
+        ("s.e.", "right"),
+        ("null 95 %", "right"),
+        ("n", "right"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for row in study.headline.filter(construction=construction).to_dicts():
+        spread = "" if row["se"] is None else f"{row['se']:.3f}"
+        null = "" if row["null_low"] is None else f"[{row['null_low']:+.2f}, {row['null_high']:+.2f}]"
+        table.add_row(row["finding"], row["ours"], row["published"], spread, null, "" if row["n"] is None else f"{row['n']} {row['n_of']}")
+    return table
+
+
+def _verdict_text(each: ConstructionStudy) -> str:
+    judged = each.verdict
+    if judged is None:
+        return ""
+    lines = [f"raw ICIR {judged.raw.icir:+.3f}; the base leaves {100 * judged.variance_left:.1f} % of the signal's variance"]
+    lines += [f"{name}: ICIR {figure.icir:+.3f}, EWC t {figure.test.t:+.2f}" for name, figure in each.bases.items()]
+    return "\n".join(
+        [*lines, *(f"{name}: {text}" for name, text in _beyond(judged).items()), *(f"left out: {one}" for one in each.skipped)]
+    )
