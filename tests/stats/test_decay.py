@@ -174,14 +174,14 @@ def test_a_constant_explains_nothing_and_gives_no_regression(value: float) -> No
     assert np.isfinite(MAKERS["line"](y, x)[:, 20:]).all()
 
 
-@pytest.mark.parametrize("level", [1.0, 1e5])
-def test_spreads_on_a_level_do_not_cancel(level: float) -> None:
+@pytest.mark.parametrize(("level", "sd"), [(1.0, 1e-3), (1.0, 1e-6), (1e5, 1e-6)])
+def test_spreads_on_a_level_do_not_cancel(level: float, sd: float) -> None:
     rng = np.random.default_rng(8)
-    x, y = level + 1e-6 * rng.normal(size=60), level + 1e-6 * rng.normal(size=(60, 3))
+    x, y = level + sd * rng.normal(size=60), level + sd * rng.normal(size=(60, 3))
     for name in ("spread", "line", "downside"):
         made, wanted = MAKERS[name](y, x), naive(name, y, x)
-        # the numbers themselves keep 1e-16 * level of a spread of 1e-6
-        np.testing.assert_allclose(made, wanted, rtol=level * 1e-8, atol=level * 1e-9)
+        # a mean is exact to 1e-16 of the level, a difference from it to as much over the sd; squared sums would lose the square of that
+        np.testing.assert_allclose(made, wanted, rtol=1e-14 * level / sd, atol=1e-15 * level / sd)
     np.testing.assert_array_equal(MAKERS["spread"](np.full((40, 2), 2.0), x)[20:], 0.0)
 
 
