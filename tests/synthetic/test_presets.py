@@ -1,12 +1,16 @@
 """Presets, and the industry list that changes in July 2021."""
 
+import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from pureplay.apps.cli import app
 from pureplay.errors import SettingError
 from pureplay.synthetic import PRESETS, market, preset
 from pureplay.synthetic.settings import Settings
@@ -44,6 +48,34 @@ def test_the_preset_makes_another_market_and_own_settings_win() -> None:
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(SettingError, match=r"preset must be one of ashare; found 'us'"):
         preset("us")
+
+
+def notes_of(folder: Path) -> dict[str, Any]:
+    """Notes in the manifest of a dataset."""
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["notes"]
+    return found
+
+
+def test_the_command_takes_a_preset_and_the_dataset_says_so(tmp_path: Path) -> None:
+    sizes = ["--stocks", "40", "--sessions", "60", "--seed", "3"]
+    made = {}
+    for name, more in {"plain": [], "preset": ["--preset", "ashare"], "own": ["--preset", "ashare", "--underreaction", "0.2"]}.items():
+        result = CliRunner().invoke(app, ["synthetic", "--out", str(tmp_path / name), *sizes, *more], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        made[name] = notes_of(tmp_path / name)
+    assert [made[name]["preset"] for name in made] == [None, "ashare", "ashare"]
+    for name, settings in (
+        ("plain", Settings(stocks=40, sessions=60, seed=3)),
+        ("preset", Settings(stocks=40, sessions=60, seed=3, **preset("ashare"))),
+    ):  # type: ignore[arg-type]
+        for key in Settings.__dataclass_fields__:
+            assert made[name][key] == str(getattr(settings, key)), key
+    assert made["own"] == {**made["preset"], "underreaction": "0.2"}
+    bars = [(tmp_path / name / "bars.parquet").read_bytes() for name in made]
+    assert len(set(bars)) == 3
+    with pytest.raises(SettingError, match="preset must be one of"):
+        CliRunner().invoke(app, ["synthetic", "--out", str(tmp_path / "none"), "--preset", "us"], catch_exceptions=False)
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_coarsest_industries_have_fewer_names_before_the_switch() -> None:
