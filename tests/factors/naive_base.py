@@ -41,7 +41,7 @@ class NaiveBase:
         self.traded = self._wide(bars.assign(one=1.0), "one").notna().to_numpy()
         self.ret, self.cap = wide["ret"].to_numpy(), wide["total_cap"].to_numpy()
         floats = wide["float_cap"].fillna(wide["total_cap"])
-        self.turnover = (wide["volume"] * wide["close"]).fillna(wide["amount"]).div(floats).to_numpy()
+        self.turnover = (wide["volume"] * wide["close"]).fillna(wide["amount"]).div(floats).to_numpy(copy=True)
         self.turnover[np.isnan(self.cap) & wide["float_cap"].isna().to_numpy()] = NAN
         self.amount = wide["amount"].fillna(wide["volume"] * wide["close"]).to_numpy()
         self.close = wide["close"].to_numpy()
