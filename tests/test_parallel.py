@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pureplay import errors, parallel
-from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.errors import InsufficientDataError, PureplayError, SettingError
 from pureplay.parallel import over_blocks, over_units, source_digest, worker_count, workers
 from tests import cluster_work
 
@@ -322,6 +322,33 @@ def test_a_unit_that_ends_every_worker_is_told(two: Any, cluster: str, monkeypat
     monkeypatch.setattr(two.scheduler, "allowed_failures", 0)
     with pytest.raises(SettingError, match=r"a unit ended every worker that it ran on .*smaller blocks or larger workers"):
         over_units(cluster_work.die, [1], cluster=cluster, keep=lambda *_: None)
+
+
+def test_a_single_worker_thread_is_used_too(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from joblib._dask import DaskDistributedBackend
+
+    monkeypatch.setattr(DaskDistributedBackend, "effective_n_jobs", lambda self, n_jobs: 1)  # as on a cluster with one
+    pids: set[int] = set()
+    over_units(cluster_work.square, range(3), cluster=cluster, keep=lambda index, result: pids.add(result[1]))
+    assert os.getpid() not in pids
+
+
+def test_a_scheduler_that_is_lost_is_told() -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
+    ) as lost:
+        kept: list[int] = []
+
+        def keep(index: int, result: object) -> None:
+            kept.append(index)
+            if len(kept) == 3:
+                lost.close()
+
+        with pytest.raises(PureplayError, match=r"the dask scheduler at tcp://.* was lost: start it again and repeat the run"):
+            over_units(cluster_work.square, range(500), cluster=lost.scheduler_address, keep=keep)
+    assert 3 <= len(kept) < 500
 
 
 @pytest.mark.parametrize(
