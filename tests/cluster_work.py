@@ -39,6 +39,7 @@ class OddError(Exception):
 
 
 def square(x: int) -> tuple[int, int, int]:
+    time.sleep(0.005)
     return x * x, os.getpid(), worker_count()
 
 

@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pureplay import errors, parallel
-from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.errors import InsufficientDataError, PureplayError, SettingError
 from pureplay.parallel import over_blocks, over_units, source_digest, worker_count, workers
 from tests import cluster_work
 
@@ -232,7 +234,11 @@ def two() -> Iterator[Any]:
 
 @pytest.fixture
 def cluster(two: Any) -> str:
-    return two.scheduler_address
+    until = time.monotonic() + 60
+    while len(two.scheduler.workers) < 2:  # a test before may have killed one
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return str(two.scheduler_address)
 
 
 def test_a_cluster_gives_what_this_process_gives(cluster: str) -> None:
@@ -285,7 +291,9 @@ def test_a_worker_with_other_source_is_refused(cluster: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("work", "unit"), [(lambda x: x, 1), (cluster_work.square, threading.Lock()), (cluster_work.square, lambda: 1)], ids=str
+    ("work", "unit"),
+    [(lambda x: x, 1), (cluster_work.square, threading.Lock()), (cluster_work.square, lambda: 1)],
+    ids=["work", "unit", "function"],
 )
 def test_what_cannot_be_sent_is_refused_before_anything_runs(cluster: str, work: Any, unit: object) -> None:
     with pytest.raises(SettingError, match=r"a unit cannot be sent to a cluster .*: give a function at the top of a module"):
@@ -298,20 +306,49 @@ def test_a_function_of_the_script_itself_is_refused(cluster: str, monkeypatch: p
         over_units(cluster_work.square, [1], cluster=cluster, keep=lambda *_: None)
 
 
-def test_a_worker_that_dies_loses_nothing(two: Any, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_worker_that_dies_loses_nothing(two: Any, cluster: str, tmp_path: Path) -> None:
     units = [(x, str(tmp_path / "killed")) for x in range(30)]
     kept: list[tuple[int, int]] = []
     before = set(two.scheduler.workers)
-    over_units(cluster_work.die_once, units, cluster=two.scheduler_address, keep=lambda *each: kept.append(each))
+    over_units(cluster_work.die_once, units, cluster=cluster, keep=lambda *each: kept.append(each))
     assert (tmp_path / "killed").exists()
     assert before - set(two.scheduler.workers)  # one of the two is gone
     assert sorted(kept) == [(x, x * 3) for x in range(30)]  # each once
 
 
-def test_a_unit_that_ends_every_worker_is_told(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_unit_that_ends_every_worker_is_told(two: Any, cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(two.scheduler, "allowed_failures", 0)
     with pytest.raises(SettingError, match=r"a unit ended every worker that it ran on .*smaller blocks or larger workers"):
-        over_units(cluster_work.die, [1], cluster=two.scheduler_address, keep=lambda *_: None)
+        over_units(cluster_work.die, [1], cluster=cluster, keep=lambda *_: None)
+
+
+def test_a_single_worker_thread_is_used_too(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from joblib._dask import DaskDistributedBackend
+
+    monkeypatch.setattr(DaskDistributedBackend, "effective_n_jobs", lambda self, n_jobs: 1)  # as on a cluster with one
+    pids: set[int] = set()
+    over_units(cluster_work.square, range(3), cluster=cluster, keep=lambda index, result: pids.add(result[1]))
+    assert os.getpid() not in pids
+
+
+def test_a_scheduler_that_is_lost_is_told() -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
+    ) as lost:
+        kept: list[int] = []
+
+        def keep(index: int, result: object) -> None:
+            kept.append(index)
+            if len(kept) == 3:
+                lost.close()
+
+        with pytest.raises(PureplayError, match=r"the dask scheduler at tcp://.* was lost: start it again and repeat the run"):
+            over_units(cluster_work.square, range(500), cluster=lost.scheduler_address, keep=keep)
+    assert 3 <= len(kept) < 500
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def _cluster(address: str) -> Iterator[Any]:
             raise SettingError(f"the cluster at {address} has no worker: start some with `dask worker {address}`") from error
         yield _dask_backend(client)
     except distributed.client.FutureCancelledError as error:
-        raise PureplayError(f"the dask scheduler at {address} was lost ({error}): start it again and repeat the run") from error
+        raise PureplayError(f"the dask scheduler at {address} was lost: start it again and repeat the run") from error
     finally:
         client.close()
 

@@ -59,7 +59,9 @@ def test_blocks_come_back_bit_by_bit(tmp_path: Path, sessions: int, block: int) 
 
 
 @given(st.integers(1, 9), st.integers(1, 10), st.integers(1, 4), st.integers(0, 2**32))
-def test_all_blocks_together_are_the_array(tmp_path_factory: pytest.TempPathFactory, sessions: int, block: int, assets: int, seed: int) -> None:
+def test_all_blocks_together_are_the_array(
+    tmp_path_factory: pytest.TempPathFactory, sessions: int, block: int, assets: int, seed: int
+) -> None:
     array = np.random.default_rng(seed).integers(0, 2**64, (sessions, assets), dtype=np.uint64).view(np.float64)  # any bits at all
     made = stage(tmp_path_factory.mktemp("blocks"), sessions, block, {"x": array})
     assert_same_bits(np.concatenate([each.read()["x"] for each in made]), array)

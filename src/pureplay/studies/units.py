@@ -196,7 +196,7 @@ def _encoded(result: UnitResult) -> bytes:
     for name, array in arrays.items():
         if array.dtype.kind not in _KINDS:
             raise SettingError(f"array {name!r} of a unit has dtype {array.dtype}, which cannot be stored: give numbers, bools or text")
-    head = json.dumps([list(arrays), json.loads(_canonical(result.facts))], ensure_ascii=False).encode()
+    head = json.dumps([list(arrays), _plain(result.facts)]).encode()
     out = io.BytesIO()
     out.write(len(head).to_bytes(8, "little") + head)
     for array in arrays.values():
