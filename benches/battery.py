@@ -37,7 +37,7 @@ def measure(stocks: int, sessions: int) -> Row:
     orders = forward_orders(forward)
     subset_days(signal[:2], base[:2], forward_orders(forward[:, :2]), subsets, noise=NOISE)  # compiles
     reset_peak()
-    seconds = best_of(lambda: subset_days(signal, base, orders, subsets, noise=NOISE), repeats=3)
+    seconds = best_of(lambda: subset_days(signal, base, orders, subsets, noise=NOISE))
     peak, part = peak_mb(), slice_of(sessions, SLICE)
     a_cell = seconds / signal.size
     found = subset_days(signal, base, orders, subsets, noise=NOISE, first=part.start).ic
