@@ -460,6 +460,21 @@ def test_horizons_share_their_axes(bars: pl.DataFrame) -> None:
     assert dict(other.turnover.cost_drag_bps) == {7.0: 14 * other.turnover.annual}
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_windows_close_when_the_frames_say_so(bars: pl.DataFrame, told: bool) -> None:
+    signal, base = scored(bars, ["score"]), scored(bars, ["a", "b"])
+    frames = {h: forward_returns(bars, sessions=h, delay=3).filter(pl.col("ordinal") % 2 == 0) for h in (2, 10)}
+    if not told:
+        frames = {h: frame.drop("exit_date") for h, frame in frames.items()}  # counted along the dates of the frames, with their delay
+    timing = Timing(null_draws=0, split=date(2022, 4, 29), grid_sessions=4)
+    made = robustness(signal, frames, base, timing=timing).figures.filter(group="full", period="in sample")
+    # even ordinals whose window, delay and horizon on, has closed by the split; places of the frame are two sessions each
+    last = bars["date"].unique().sort().to_list().index(date(2022, 4, 29))
+    step = 1 if told else 2
+    expected = [len([k for k in range(0, last + 1, 2) if k + step * (3 + horizon) <= last]) for horizon in (2, 10)]
+    assert made["n_dates"].to_list() == expected
+
+
 def test_frames_that_do_not_fit_together_are_refused(bars: pl.DataFrame) -> None:
     signal, base = scored(bars, ["score"]), scored(bars, ["a", "b"])
     one, twenty = forward_returns(bars, sessions=1), forward_returns(bars, sessions=20)
