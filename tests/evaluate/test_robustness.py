@@ -460,6 +460,21 @@ def test_horizons_share_their_axes(bars: pl.DataFrame) -> None:
     assert dict(other.turnover.cost_drag_bps) == {7.0: 14 * other.turnover.annual}
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_windows_close_when_the_frames_say_so(bars: pl.DataFrame, told: bool) -> None:
+    signal, base = scored(bars, ["score"]), scored(bars, ["a", "b"])
+    frames = {h: forward_returns(bars, sessions=h, delay=3).filter(pl.col("ordinal") % 2 == 0) for h in (2, 10)}
+    if not told:
+        frames = {h: frame.drop("exit_date") for h, frame in frames.items()}  # counted along the dates of the frames, with their delay
+    timing = Timing(null_draws=0, split=date(2022, 4, 29), grid_sessions=4)
+    made = robustness(signal, frames, base, timing=timing).figures.filter(group="full", period="in sample")
+    # even ordinals whose window, delay and horizon on, has closed by the split; places of the frame are two sessions each
+    last = bars["date"].unique().sort().to_list().index(date(2022, 4, 29))
+    step = 1 if told else 2
+    expected = [len([k for k in range(0, last + 1, 2) if k + step * (3 + horizon) <= last]) for horizon in (2, 10)]
+    assert made["n_dates"].to_list() == expected
+
+
 def test_frames_that_do_not_fit_together_are_refused(bars: pl.DataFrame) -> None:
     signal, base = scored(bars, ["score"]), scored(bars, ["a", "b"])
     one, twenty = forward_returns(bars, sessions=1), forward_returns(bars, sessions=20)
@@ -475,6 +490,10 @@ def test_frames_that_do_not_fit_together_are_refused(bars: pl.DataFrame) -> None
         robustness(signal, {1: one, 20: twenty.drop("ordinal")}, base)
     with pytest.raises(TableError, match="number the session 2022-01-03 differently: take the ordinals of one market"):
         robustness(signal, {1: one, 20: twenty.with_columns(pl.col("ordinal") + 3)}, base)
+    with pytest.raises(
+        InsufficientDataError, match=r"forward_returns\[120\] have no row: where 120 sessions do not fit .* leave the horizon out"
+    ):
+        robustness(signal, {1: one, 120: twenty.clear()}, base)
     with pytest.raises(TableError, match="horizon 1: forward_returns lacks the column forward_return"):
         robustness(signal, {1: signal}, base)
     with pytest.raises(SettingError, match="base_factors hold no factor"):
@@ -514,3 +533,26 @@ def test_collinear_and_constant_factors_change_nothing(panel: Panel) -> None:
     rows = made.figures.filter(group="without size")
     assert rows["icir"][0] == pytest.approx(full(plain)["icir"], abs=1e-9)  # the twin stands for it
     assert made.figures["icir"].is_not_null().all()
+
+
+def test_a_date_on_which_factors_are_missing_is_skipped_for_every_base(panel: Panel) -> None:
+    gap = pl.col("date") == panel.days[60]
+    plain = judge(panel).figures
+    for value in (None, float("inf"), float("nan")):
+        holed = panel.base.with_columns(pl.when(gap).then(pl.lit(value, dtype=pl.Float64)).otherwise(pl.col("size", "beta")).name.keep())
+        made = judge(panel, base_factors=holed).figures
+        assert (plain["n_dates"] - made["n_dates"]).to_list() == [1] * made.height
+
+
+def test_fewer_names_than_factors_is_an_error(panel: Panel) -> None:
+    rng = np.random.default_rng(0)
+    many = panel.base.with_columns(**{f"f{k}": pl.Series(rng.normal(size=panel.base.height)) for k in range(60)})
+    with pytest.raises(InsufficientDataError, match="no date out of 130 has enough names"):
+        judge(panel, base_factors=many)
+
+
+def test_a_panel_of_unknown_codes_or_dates_is_an_error(panel: Panel) -> None:
+    with pytest.raises(TableError, match="base_factors share no date and stock with the forward returns: check codes and dates"):
+        judge(panel, base_factors=panel.base.with_columns(pl.col("asset") + "X"))
+    with pytest.raises(TableError, match="base_factors share no date and stock"):
+        judge(panel, base_factors=panel.base.with_columns(pl.col("date").dt.offset_by("10y")))

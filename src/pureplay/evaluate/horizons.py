@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pureplay.errors import SettingError, TableError
+from pureplay.errors import InsufficientDataError, SettingError, TableError
 from pureplay.evaluate.inputs import ForwardReturns, forward_input
 from pureplay.evaluate.summary import is_whole
 from pureplay.frames import AnyFrame, to_polars
@@ -29,7 +29,8 @@ class Horizons:
 def horizon_inputs(frames: Mapping[int, AnyFrame] | AnyFrame, calendar: Calendar, *, delay: int = 1) -> Horizons:
     """Blocks of forward-return frames, one or a mapping horizon → frame, over every date and asset that one of them has.
 
-    Raises SettingError for a horizon that its frame contradicts, TableError for frames that count dates or delays differently.
+    Raises SettingError for a horizon that its frame contradicts, InsufficientDataError for one without a row, TableError for
+    frames that count dates or delays differently.
     """
     if not isinstance(frames, Mapping):
         alone = forward_input(frames, calendar, delay=delay)
@@ -52,6 +53,10 @@ def horizon_inputs(frames: Mapping[int, AnyFrame] | AnyFrame, calendar: Calendar
 
 
 def _of_horizon(horizon: int, table: pl.DataFrame, calendar: Calendar, delay: int) -> ForwardReturns:
+    if table.is_empty():
+        raise InsufficientDataError(
+            f"forward_returns[{horizon}] have no row: where {horizon} sessions do not fit into the sample, leave the horizon out"
+        )
     try:
         made = forward_input(table, calendar, delay=delay)
     except TableError as error:
