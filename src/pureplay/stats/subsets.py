@@ -34,6 +34,7 @@ from pureplay.stats.subset_fits import correlate_ranks, fit_subsets, rank_future
 
 __all__ = ["SubsetDays", "subset_days"]
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubsetDays:
     """Daily results of all bases: the rows of `subsets`, then those of `noise`.
@@ -55,13 +56,14 @@ class _Bases(NamedTuple):
     seeds: Int64Array  # each once
     place: Int64Array  # (seeds, columns): when the column turns to noise
     seed_of: Int64Array  # of each base of noise: number of its seed
-    count: Int64Array  # of each base of noise: columns turned
+    turned: Int64Array  # of each base of noise: columns that have
 
 
 class _Future(NamedTuple):
     """What `rank_future` writes of one date."""
 
     ranks: FloatArray
+    square: FloatArray
     has: BoolArray
     number: Int64Array
     same_as: Int64Array
@@ -95,8 +97,10 @@ def subset_days(
     stop_at = sessions if last is None else last
     bases = _bases(subsets, noise, columns)
     if not 0 <= first <= stop_at <= sessions:
-        raise SettingError(f"sessions [{first}, {stop_at}) are not within the {sessions} of the base: give 0 <= first <= last <= {sessions}")
-    total, horizons, length = subsets.shape[0] + bases.count.size, forward.values.shape[0], stop_at - first
+        raise SettingError(
+            f"sessions [{first}, {stop_at}) are not within [0, {sessions}): give first and last in order, within it"
+        )
+    total, horizons, length = subsets.shape[0] + bases.turned.size, forward.values.shape[0], stop_at - first
     made = SubsetDays(
         ic=np.full((total, horizons, length), np.nan),
         names=np.zeros((horizons, length), dtype=np.int64),
@@ -156,7 +160,8 @@ def _subset_block(
     z, raw = np.empty((2 * columns + 1 if seeds else columns + 1) * assets), np.empty(columns * assets if blended else 0)
     index, label, finite = np.empty(assets, np.int32), np.zeros(assets, np.int32), np.empty(assets, np.bool_)
     ranks, has, nothing = np.empty(horizons * assets), np.empty(horizons * assets, np.bool_), np.empty((0, assets))
-    room, gram = np.empty(max(bases.subsets.shape[0], bases.count.size) * assets), np.zeros((2 * columns + 1, 2 * columns + 1))
+    room, gram = np.empty(max(bases.subsets.shape[0], bases.turned.size) * assets), np.zeros((2 * columns + 1, 2 * columns + 1))
+    plain, pick = np.arange(bases.subsets.shape[0]), _pick_plain(bases)
     for at in range(start, stop):
         t = first + at
         n = names_of_date(signal[t], base[t], nothing, groups[t], eligible[t], finite, index, label)
@@ -169,17 +174,14 @@ def _subset_block(
             values[:] = rows[:columns]
         flat = rows[columns].min() == rows[columns].max()
         used = center(rows, label, n_groups)
-        of_date = ranks[: horizons * n].reshape((horizons, n)), has[: horizons * n].reshape((horizons, n))
-        future = _Future(of_date[0], of_date[1], np.zeros(horizons, np.int64), np.zeros(horizons, np.int64))
-        rank_future(returns[:, t], order[:, t], count[:, t], index[:n], future.ranks, future.has, future.number, future.same_as)
+        future = _future_of_date(returns[:, t], order[:, t], count[:, t], index[:n], ranks, has)
         names[:, at], fitted[at] = future.number, n
         gram[: columns + 1, : columns + 1] = np.dot(rows, rows.T)
         day = (ic[:, :, at], reason[:, :, at], left[:, at])
-        plain = np.arange(bases.subsets.shape[0])
-        _batch(rows, columns, gram, _pick_plain(bases), plain, flat, used, min_names, future, room, scratch, day)
+        _batch(rows, columns, gram, pick, plain, flat, used, min_names, future, room, scratch, day)
         for s in range(seeds):
             some = np.nonzero(bases.seed_of == s)[0]
-            turned = bases.count[some].max()
+            turned = bases.turned[some].max()
             whole = z[: (columns + 1 + turned) * n].reshape((columns + 1 + turned, n))
             _turn(values, bases.place[s], bases.seeds[s], t, label, n_groups, whole[columns + 1 :], blended)
             _extend(gram, whole, columns + 1)
@@ -187,9 +189,26 @@ def _subset_block(
 
 
 @kernel
+def _future_of_date(
+    returns: FloatArray, order: IndexArray, count: Int64Array, index: IndexArray, ranks: FloatArray, has: BoolArray
+) -> _Future:
+    horizons, n = returns.shape[0], index.size
+    size = horizons * n
+    made = _Future(
+        ranks[:size].reshape((horizons, n)),
+        np.zeros(horizons),
+        has[:size].reshape((horizons, n)),
+        np.zeros(horizons, np.int64),
+        np.zeros(horizons, np.int64),
+    )
+    rank_future(returns, order, count, index, made.ranks, made.square, made.has, made.number, made.same_as)
+    return made
+
+
+@kernel
 def _pick_plain(bases: _Bases) -> Int64Array:
     """Row of each column of the bases without noise, -1 = not in the base."""
-    pick = np.empty(bases.subsets.shape, np.int64)
+    pick = np.empty((bases.subsets.shape[0], bases.subsets.shape[1]), np.int64)
     for b in range(pick.shape[0]):
         for c in range(pick.shape[1]):
             pick[b, c] = c if bases.subsets[b, c] else -1
@@ -204,7 +223,7 @@ def _pick_noise(bases: _Bases, seed: int, some: Int64Array) -> Int64Array:
     for b in range(some.size):
         for c in range(columns):
             place = bases.place[seed, c]
-            pick[b, c] = columns + 1 + place if place < bases.count[some[b]] else c
+            pick[b, c] = columns + 1 + place if place < bases.turned[some[b]] else c
     return pick
 
 
@@ -248,7 +267,7 @@ def _batch(
     ic, reason, left = day
     bases, n, horizons = pick.shape[0], rows.shape[1], future.number.size
     residual, share, kept = room[: bases * n].reshape((bases, n)), np.empty(bases), np.empty(bases, np.int64)
-    order, own, value = np.empty(n, np.int32), np.empty(n), np.empty(horizons)
+    order, ascending, own, value = np.empty((2, n), np.int32), np.empty((2, n)), np.empty(n), np.empty(horizons)
     fit_subsets(rows, target, gram, pick, residual, share, kept)
     for b in range(bases):
         to, needed = numbers[b], max(min_names, 2 * (kept[b] + used_groups))
@@ -256,7 +275,19 @@ def _batch(
         if flat or not share[b] > LEFT:
             reason[to] = FEW_NAMES if flat or n < needed else CONTAINED  # a fit through too few names leaves nothing either
             continue
-        correlate_ranks(residual[b], future.ranks, future.has, future.number, future.same_as, order, own, scratch, value)
+        correlate_ranks(
+            residual[b],
+            future.ranks,
+            future.square,
+            future.has,
+            future.number,
+            future.same_as,
+            order,
+            ascending,
+            own,
+            scratch,
+            value,
+        )
         for h in range(horizons):
             m = future.number[h]
             enough = m >= needed and np.isfinite(value[h])
