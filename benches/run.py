@@ -34,6 +34,7 @@ BENCHES = {
     "orthogonal_ic_22": Bench("orthogonal_ic", "measure", False),
     "orthogonal_ic_22_industries": Bench("orthogonal_ic", "measure_industries", False),
     "parquet_to_scores": Bench("parquet_to_scores", "measure", True),
+    "factors_22": Bench("factors_22", "measure", True),
 }
 
 

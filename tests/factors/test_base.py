@@ -15,7 +15,7 @@ from pureplay.factors.assembly import fill_missing, root_caps, standardised_colu
 from pureplay.factors.families import COMPOSITES, CUBES, FAMILIES, LADDER, NAMES, ORTHOGONAL, PRICE_NAMES
 from pureplay.factors.industry import coarsest_scheme, industry_block
 from pureplay.market import Market, load_market
-from tests.factors.base_market import dataset, tables
+from tests.factors.base_market import dataset
 from tests.factors.naive_base import ORDER, NaiveBase
 
 DATES = (25, 100, 150, 250, 310, 420, 515, 560, 580, 599)

@@ -97,7 +97,7 @@ def _groups(data: Dataset, market: Market, scheme: str | None, labels: IndustryL
 def _told(columns: Columns, filled: BoolArray, market: Market) -> tuple[str, ...]:
     """When each column came into force, on how many later dates it was out, and the share of it that was filled."""
     starts, gaps, shares = [], [], []
-    open_days = market.traded.any(axis=1)
+    open_days = np.asarray(market.traded.any(axis=1))
     for k, name in enumerate(columns.names):
         force = columns.in_force[:, k]
         if not force.any():
