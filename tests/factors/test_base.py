@@ -84,7 +84,7 @@ def test_before_filling_every_column_has_the_scale() -> None:
 
 
 def test_orthogonal_factors_are_orthogonal_where_nothing_was_clipped() -> None:
-    base, weights = made(fill=False, winsorise_sd=None), root_caps(load_market(dataset()))
+    base, weights = made(fill=False, winsorise_sd=None), root_caps(load_market(dataset()).caps)
     for name, against in ORTHOGONAL.items():
         x = kept(base, name)
         for other in against:
