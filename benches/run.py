@@ -33,6 +33,7 @@ BENCHES = {
     "rank_ic": Bench("rank_ic", "measure", False),
     "orthogonal_ic_22": Bench("orthogonal_ic", "measure", False),
     "orthogonal_ic_22_industries": Bench("orthogonal_ic", "measure_industries", False),
+    "battery_56x7": Bench("battery", "measure", False),
     "parquet_to_scores": Bench("parquet_to_scores", "measure", True),
     "factors_22": Bench("factors_22", "measure", True),
 }

@@ -25,6 +25,7 @@ BARS = {
     "rank_ic": 0.5,
     "orthogonal_ic_22": 1.5,
     "orthogonal_ic_22_industries": 1.5,
+    "battery_56x7": 25.0,
     "parquet_to_scores": 10.0,
     "factors_22": 30.0,
 }

@@ -26,7 +26,13 @@ class Sample:
         self.target = self.columns.sum(axis=1) + 0.3 * self.groups + rng.normal(size=(dates, assets))
         self.weights = np.exp(3 * rng.normal(size=(dates, assets)))
         self.eligible = rng.random((dates, assets)) < 0.9
-        for block, value in ((self.target, np.nan), (self.weights, np.nan), (self.weights, 0.0), (self.weights, -1.0), (self.target, np.inf)):
+        for block, value in (
+            (self.target, np.nan),
+            (self.weights, np.nan),
+            (self.weights, 0.0),
+            (self.weights, -1.0),
+            (self.target, np.inf),
+        ):
             block[rng.random(block.shape) < missing] = value
         self.columns[rng.random(self.columns.shape) < missing / 3] = np.nan
 

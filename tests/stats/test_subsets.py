@@ -16,6 +16,7 @@ from pureplay.errors import SettingError
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.stats.noise import noise_order, permutation
 from pureplay.stats.orthogonal import CONTAINED, FEW_NAMES, NO_NAMES, OK, forward_orders, orthogonal_days
+from pureplay.stats.subset_fits import fit_subsets
 from pureplay.stats.subsets import SubsetDays, subset_days
 
 TOLERANCE = 1e-8  # the bar of the design; float64 least squares by two routes differ by 1e-12 here
@@ -180,6 +181,29 @@ def test_nearly_collinear_columns_are_solved_as_exactly_as_by_lstsq(angle: float
     sample.signal = sample.signal + 5 * sample.base[:, 3] / angle
     sample.subsets[2:, 2:4] = True
     check(sample)
+
+
+@pytest.mark.parametrize("refined_where", ["a pivot is small", "little is left"])
+def test_residuals_are_refined_where_one_solution_is_not_enough(refined_where: str) -> None:
+    """Without a second step the product of residual and base is 2e-9 and 6e-9 of their lengths, with it 1e-15."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(5, 400))
+    if refined_where == "a pivot is small":
+        rows[3] = rows[2] + 3e-5 * rows[3]
+        rows[4] += 10 * (rows[3] - rows[2]) / 3e-5
+    else:
+        rows[4] = rows[:4].sum(axis=0) + 1e-6 * rows[4]
+    rows -= rows.mean(axis=1, keepdims=True)
+    residual, left, kept = np.empty((1, 400)), np.empty(1), np.empty(1, dtype=np.int64)
+    fit_subsets(rows, 4, rows @ rows.T, np.arange(4)[None], residual, left, kept)
+    basis = np.linalg.qr(rows[:4].T)[0]
+    wanted = rows[4] - basis @ (basis.T @ rows[4])
+    wanted -= basis @ (basis.T @ wanted)
+    length = np.sqrt(wanted @ wanted)
+    assert kept[0] == 4
+    # parts of the signal 1e6 times as long as the residual cancel: 1e-16 · 1e6
+    np.testing.assert_allclose(residual[0] / length, wanted / length, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(rows[:4] @ residual[0] / length, 0.0, rtol=0, atol=1e-13)
 
 
 def test_a_base_that_contains_the_signal() -> None:

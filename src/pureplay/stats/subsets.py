@@ -97,9 +97,7 @@ def subset_days(
     stop_at = sessions if last is None else last
     bases = _bases(subsets, noise, columns)
     if not 0 <= first <= stop_at <= sessions:
-        raise SettingError(
-            f"sessions [{first}, {stop_at}) are not within [0, {sessions}): give first and last in order, within it"
-        )
+        raise SettingError(f"sessions [{first}, {stop_at}) are not within [0, {sessions}): give first and last in order, within it")
     total, horizons, length = subsets.shape[0] + bases.turned.size, forward.values.shape[0], stop_at - first
     made = SubsetDays(
         ic=np.full((total, horizons, length), np.nan),
