@@ -164,6 +164,18 @@ def test_the_number_of_workers_changes_no_bit(workers: str, monkeypatch: pytest.
     assert {name: block.tobytes() for name, block in again.raw.items()} == expected
 
 
+def test_a_stock_is_the_same_alone_and_among_others() -> None:
+    tables = firms(17, stocks=40, sessions=60)  # enough that one block of work holds several stocks
+    data, market, result = made(tables)
+    for asset in ("S003", "S004", "S017", "S039"):
+        own = data.frame("statements").filter(pl.col("asset") == asset)
+        alone = fundamental_factors(Dataset(tables={**data.tables, "statements": own}), market)
+        a = market.axes.assets.index(asset)
+        for name in set(KEYS) - {"divyld"}:
+            np.testing.assert_array_equal(alone.raw[name][:, a], result.raw[name][:, a], name)
+            assert np.isnan(np.delete(alone.raw[name], a, axis=1)).all()
+
+
 # ---------------------------------------------------------------- settings and bad input
 
 
