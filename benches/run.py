@@ -35,6 +35,7 @@ BENCHES = {
     "orthogonal_ic_22_industries": Bench("orthogonal_ic", "measure_industries", False),
     "battery_56x7": Bench("battery", "measure", False),
     "parquet_to_scores": Bench("parquet_to_scores", "measure", True),
+    "factors_22": Bench("factors_22", "measure", True),
 }
 
 

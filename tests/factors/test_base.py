@@ -15,7 +15,7 @@ from pureplay.factors.assembly import fill_missing, root_caps, standardised_colu
 from pureplay.factors.families import COMPOSITES, CUBES, FAMILIES, LADDER, NAMES, ORTHOGONAL, PRICE_NAMES
 from pureplay.factors.industry import coarsest_scheme, industry_block
 from pureplay.market import Market, load_market
-from tests.factors.base_market import dataset, tables
+from tests.factors.base_market import dataset
 from tests.factors.naive_base import ORDER, NaiveBase
 
 DATES = (25, 100, 150, 250, 310, 420, 515, 560, 580, 599)
@@ -84,7 +84,7 @@ def test_before_filling_every_column_has_the_scale() -> None:
 
 
 def test_orthogonal_factors_are_orthogonal_where_nothing_was_clipped() -> None:
-    base, weights = made(fill=False, winsorise_sd=None), root_caps(load_market(dataset()))
+    base, weights = made(fill=False, winsorise_sd=None), root_caps(load_market(dataset()).caps)
     for name, against in ORTHOGONAL.items():
         x = kept(base, name)
         for other in against:

@@ -11,16 +11,15 @@ PRESETS: Final = MappingProxyType(
     {
         "ashare": MappingProxyType(
             {
-                "underreaction": 0.5,
+                "underreaction": 0.6,
                 "release_sessions": 80.0,
                 "market_vol": 0.012,
                 "industry_vol": 0.004,
                 "idiosyncratic_vol": 0.022,
-                "reversal_premium": 1.0,
-                "volatility_premium": 1.5,
-                "volatility_dispersion": 0.35,
+                "reversal_premium": 0.5,
+                "volatility_dispersion": 0.5,
                 "volatility_persistence": 0.95,
-                "volatility_wave": 0.08,
+                "volatility_wave": 0.04,
                 "industry_switch": True,
             }
         )
