@@ -69,7 +69,9 @@ def _tell(done: list[dict[str, float]], underreaction: float) -> int:
     low, high = stats.binom.ppf([0.005, 0.995], len(placebo), LEVEL)
     found = sum(each["p"] < LEVEL and each["t"] > 0 for each in planted)
     upper = sum(each["p"] < LEVEL and each["t"] > 0 for each in placebo)
-    print(f"placebo: {wrong} of {len(placebo)} reject at {LEVEL:.0%} (two-sided; {upper} of them upwards); 99 % band {low:.0f} to {high:.0f}")
+    print(
+        f"placebo: {wrong} of {len(placebo)} reject at {LEVEL:.0%} (two-sided; {upper} of them upwards); 99 % band {low:.0f} to {high:.0f}"
+    )
     print(f"planted (under-reaction {underreaction:g}): {found} of {len(planted)} found")
     mean = [sum(each["icir"] for each in group) / max(len(group), 1) for group in (placebo, planted)]
     print(f"mean orthogonal ICIR: placebo {mean[0]:+.3f}, planted {mean[1]:+.3f}")

@@ -28,11 +28,21 @@ __all__ = ["Delivery", "Robustness", "delivery_invariance", "robustness", "run_b
 _COVERED: Final = 0.9  # share of the scored names below which the base is said to keep names out
 
 
-def run_bases(evaluator: Evaluator, signal: FloatArray, cells: Sequence[BaseCell], *, first: int = 0, last: int | None = None) -> BaseDays:
+def run_bases(
+    evaluator: Evaluator,
+    signal: FloatArray,
+    cells: Sequence[BaseCell],
+    *,
+    first: int = 0,
+    last: int | None = None,
+    numbered_from: int = 0,
+) -> BaseDays:
     """Daily rank IC of a signal on every base of a plan, over sessions [first, last): one pass for all of them.
 
     All bases of a date use the same names: those with everything finite in the whole base. A block of sessions gives the bits that
     the whole run gives for it, so that blocks can be stored, and put together with `BaseDays.joined`. Equal bases are worked once.
+    numbered_from: number of the evaluator's first session in the whole sample, where the evaluator holds a part of it only; the result
+    then counts its sessions in the whole sample.
     """
     columns = evaluator.base.shape[1]
     plain, noisy = _distinct(cells, columns)
@@ -51,9 +61,11 @@ def run_bases(evaluator: Evaluator, signal: FloatArray, cells: Sequence[BaseCell
         min_names=evaluator.min_names,
         first=first,
         last=stop,
+        numbered_from=numbered_from,
     )
     at = [len(plain) + noisy[cell.stream, cell.noise] if cell.noise else plain[cell.columns] for cell in cells]
-    out = BaseDays(first=first, last=stop, ic=made.ic[at], names=made.names, reason=made.reason[at], left=made.left[at], fitted=made.fitted)
+    begin, end = first + numbered_from, stop + numbered_from
+    out = BaseDays(first=begin, last=end, ic=made.ic[at], names=made.names, reason=made.reason[at], left=made.left[at], fitted=made.fitted)
     skipped = [number for number, cell in enumerate(cells) if cell.reason is not None]
     out.ic[skipped], out.reason[skipped], out.left[skipped] = np.nan, NO_NAMES, np.nan
     return out

@@ -81,13 +81,15 @@ def subset_days(
     min_names: int = 30,
     first: int = 0,
     last: int | None = None,
+    numbered_from: int = 0,
 ) -> SubsetDays:
     """Residual rank IC of every base, horizon and session of [first, last).
 
     signal: (sessions, assets). base: (sessions, columns, assets). subsets: (bases, columns), True = in the base; a row without any is
     the raw signal. noise: rows of (seed, count): all columns, of which the first `count` in `noise_order(seed, columns)` have their
     values permuted among the names of the date (`noise.permutation`; before groups are absorbed). groups: group number, -1 = none,
-    absorbed in every base. eligible: names that may take part.
+    absorbed in every base. eligible: names that may take part. numbered_from: number of the first session of the blocks in the whole
+    sample, where they are a part of it: noise knows a date by its number.
 
     All bases of a date use the same names: eligible, in a group, finite in the signal and in EVERY column, so that figures differ by
     the base alone. A base needs max(min_names, 2 × its regressors) names with a forward return. Raises SettingError where `subsets`,
@@ -113,7 +115,9 @@ def subset_days(
     out = (made.ic, made.names, made.reason, made.left, made.fitted)
 
     def block(start: int, stop: int) -> None:
-        _subset_block(signal, base, group, n_groups, may, future, bases, min_names, workspace(assets), out, first, start, stop)
+        _subset_block(
+            signal, base, group, n_groups, may, future, bases, min_names, workspace(assets), out, first, numbered_from, start, stop
+        )
 
     over_blocks(block, length, uses_blas=True)
     return made
@@ -148,6 +152,7 @@ def _subset_block(
     scratch: Workspace,
     out: tuple[FloatArray, Int64Array, Int64Array, FloatArray, Int64Array],
     first: int,
+    numbered_from: int,
     start: int,
     stop: int,
 ) -> None:
@@ -181,7 +186,7 @@ def _subset_block(
             some = np.nonzero(bases.seed_of == s)[0]
             turned = bases.turned[some].max()
             whole = z[: (columns + 1 + turned) * n].reshape((columns + 1 + turned, n))
-            _turn(values, bases.place[s], bases.seeds[s], t, label, n_groups, whole[columns + 1 :], blended)
+            _turn(values, bases.place[s], bases.seeds[s], numbered_from + t, label, n_groups, whole[columns + 1 :], blended)
             _extend(gram, whole, columns + 1)
             _batch(whole, columns, gram, _pick_noise(bases, s, some), plain.size + some, flat, used, min_names, future, room, scratch, day)
 

@@ -40,6 +40,7 @@ from pureplay.studies.ground import lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
 from pureplay.studies.momentum import coverage, data_facts, findings_frame, require_names
 from pureplay.studies.records import ConstructionStudy, ProductStudy
+from pureplay.studies.remote import BaseBlock, stage_bases
 from pureplay.studies.settings import StudySettings
 from pureplay.studies.sweep import Sweep
 from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
@@ -148,9 +149,9 @@ def _sweep_there(spec: StudySpec) -> Sweep:
 
 
 def run_piece_there(unit: Unit) -> UnitResult:
-    """A unit on a worker of a cluster, which reads the data by path."""
-    spec, piece = unit.given
-    return UnitResult(arrays=_sweep_there(spec).run(piece))
+    """A unit on a worker of a cluster: a date block reads its own file, a signal built anew reads the dataset, once for all its units."""
+    spec, piece, block = unit.given
+    return UnitResult(arrays=_sweep_there(spec).run(piece) if block is None else block.run())
 
 
 def _construction(
@@ -184,7 +185,14 @@ def _construction(
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
     pieces, skipped = sweep.pieces(name)
-    units = [Unit(name=str(each), description=asdict(each), given=(spec, each)) for each in pieces]
+    blocks: dict[int, BaseBlock] = {}
+    if cluster is not None:
+        with clock.stage(f"{name}: date blocks for the cluster"):
+            blocks = stage_bases(store.folder / f"blocks-{name}", ground, score, sweep.bases, spec.study.block_sessions)
+    units = [
+        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None))
+        for each in pieces
+    ]
     do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
     with clock.stage(f"{name}: battery"):
         results = run_units(store, units, do, cluster=cluster, progress=clock.counted(f"{name}: battery"))
