@@ -1,6 +1,5 @@
 """Construction S: residuals equal those of other programs, and the pipeline does with them what it does with raw returns."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache, partial
 from typing import Any
@@ -13,6 +12,7 @@ from skfolio.linear_model import CSLinearRegression
 
 from pureplay.dataset import Dataset
 from pureplay.errors import PureplayError, SettingError, TableError
+from pureplay.factors import base_factors
 from pureplay.market import Market, load_market
 from pureplay.signals import SignalSettings, product_momentum
 from pureplay.signals.explain import explain
@@ -117,7 +117,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:3])
 def test_every_cell_is_the_naive_one(case: str, seed: int) -> None:
     """The whole pipeline, fed with residuals of exact normal equations."""
     tables, dataset, panel = made(seed)
@@ -194,7 +194,7 @@ def test_a_date_needs_more_stocks_than_regressors(extra: int, expected: bool) ->
     few = panel.filter((pl.col("date") != day) | pl.col("asset").is_in(rows["asset"].head(len(FACTORS) + extra).to_list()))
     found = residual_returns(dataset, few)
     daily = found.factor_returns.row(21, named=True)
-    assert daily["names"] == len(FACTORS) + extra
+    assert daily["names"] == (len(FACTORS) + extra if expected else 0)
     assert [daily[name] is not None for name in (*FACTORS, "intercept", "r2")] == [expected] * 5
     today = found.residuals.filter(pl.col("date") == days_of(dataset)[21])["residual"]
     assert today.is_not_null().sum() == (len(FACTORS) + extra if expected else 0)
@@ -303,11 +303,10 @@ def test_rows_on_other_dates_and_stocks_have_no_effect() -> None:
 
 
 def test_without_exposures_the_base_of_the_dataset_is_used() -> None:
-    factors: Any = pytest.importorskip("pureplay.factors", reason="the base of 22 factors is not part of this build")
-    tables: Mapping[str, pl.DataFrame] = market(4, stocks=60, sessions=300)
-    dataset = Dataset.from_frames(tables)
+    dataset = Dataset.from_frames(market(4, stocks=40, sessions=300))
     loaded = load_market(dataset)
-    base = factors.base_factors(dataset, loaded)
+    base = base_factors(dataset, loaded)
     found, wanted = residual_returns(dataset), residual_market(loaded, base.values, base.names)
     assert found.factor_returns.columns == ["date", *base.names, "intercept", "r2", "names"]
     np.testing.assert_array_equal(found.factor_returns["names"].to_numpy(), wanted.fitted)
+    assert (wanted.fitted > 0).any()

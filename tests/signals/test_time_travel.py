@@ -11,7 +11,7 @@ import pytest
 
 from pureplay.dataset import Dataset
 from pureplay.signals import product_momentum
-from tests.signals.markets import Tables, market
+from tests.signals.markets import Tables, exposures, market
 
 SMALL: dict[str, Any] = {"min_peers": 2, "window_sessions": 10, "min_valid_sessions": 5, "min_listed_sessions": 15}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -24,6 +24,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "industries": {"products": "industries:l1", "resvol": "diff_sd"},
     "product_agg": {"resvol": "product_agg", "buffer_days": 0},
     "product_agg_frozen": {"resvol": "product_agg", "frozen": True, "stale_months": 6},
+    "residual": {"construction": "S", "buffer_days": 0},
+    "residual_fallback": {"construction": "S", "level": 3, "fallback": ("parent", "industry", "synthetic"), "resvol": "product_agg"},
 }
 SEEDS = (1, 2, 3)
 DAYS_EACH = 6
@@ -39,7 +41,15 @@ def made(seed: int) -> tuple[Tables, Dataset]:
 
 @cache
 def full(seed: int, name: str) -> pl.DataFrame:
-    return product_momentum(made(seed)[1], **{**SMALL, **SETTINGS[name]})
+    return scores_of(made(seed)[1], seed, name)
+
+
+def scores_of(dataset: Dataset, seed: int, name: str, last: date = date.max) -> pl.DataFrame:
+    """Scores under a case; construction S gets the exposures of dates up to `last`."""
+    settings = {**SMALL, **SETTINGS[name]}
+    if settings.get("construction") == "S":
+        settings["exposures"] = exposures(made(seed)[0], seed).filter(pl.col("date") <= last)
+    return product_momentum(dataset, **settings)
 
 
 def random_days(seed: int, name: str) -> Iterator[date]:
@@ -76,7 +86,7 @@ def truncated(tables: Tables, day: date) -> Tables:
 def test_what_was_known_on_a_day_gives_the_scores_of_that_day(seed: int, name: str) -> None:
     _, dataset = made(seed)
     for day in random_days(seed, name):
-        past = product_momentum(dataset.as_of(day), **{**SMALL, **SETTINGS[name]})
+        past = scores_of(dataset.as_of(day), seed, name, day)
         assert_bits(past, full(seed, name).filter(pl.col("date") <= day))
 
 
@@ -85,7 +95,7 @@ def test_raw_tables_cut_first_and_checked_afterwards_give_the_same(name: str) ->
     for seed in SEEDS[:2]:
         tables, _ = made(seed)
         for day in list(random_days(seed, name))[:2]:
-            past = product_momentum(Dataset.from_frames(truncated(tables, day)), **{**SMALL, **SETTINGS[name]})
+            past = scores_of(Dataset.from_frames(truncated(tables, day)), seed, name, day)
             assert_bits(past, full(seed, name).filter(pl.col("date") <= day))
 
 
@@ -132,12 +142,12 @@ def test_later_sessions_change_no_earlier_score(seed: int) -> None:
         assert_bits(product_momentum(Dataset.from_frames(short), **SMALL), full(seed, "small").filter(pl.col("date") <= days[last]))
 
 
-@pytest.mark.parametrize("name", ["small", "fallback", "trailing_year", "industries", "frozen"])
+@pytest.mark.parametrize("name", ["small", "fallback", "trailing_year", "industries", "frozen", "residual"])
 def test_the_order_of_rows_does_not_matter(name: str) -> None:
     tables, _ = made(1)
     for seed in (0, 1):
         mixed = {each: frame.sample(fraction=1.0, shuffle=True, seed=seed) for each, frame in tables.items()}
-        assert_bits(product_momentum(Dataset.from_frames(mixed), **{**SMALL, **SETTINGS[name]}), full(1, name))
+        assert_bits(scores_of(Dataset.from_frames(mixed), 1, name), full(1, name))
 
 
 def test_the_input_is_untouched() -> None:
@@ -147,7 +157,7 @@ def test_the_input_is_untouched() -> None:
     inside = {name: dataset.frame(name).clone() for name in dataset.tables}
     print_before = dataset.fingerprint()
     for name in SETTINGS:
-        product_momentum(dataset, **{**SMALL, **SETTINGS[name]})
+        scores_of(dataset, 2, name)
     for name, frame in kept.items():
         assert frame.equals(tables[name], null_equal=True)
         assert inside[name].equals(dataset.frame(name), null_equal=True)
@@ -173,3 +183,12 @@ def test_before_the_first_industry_label_there_is_simply_none(settings: dict[str
     whole = product_momentum(data, **{**SMALL, **settings})
     for day in (days[30], days[35], days[40]):
         assert_bits(product_momentum(data.as_of(day), **{**SMALL, **settings}), whole.filter(pl.col("date") <= day))
+
+
+def test_residuals_on_the_base_of_the_dataset_see_nothing_later() -> None:
+    dataset = Dataset.from_frames(market(4, stocks=40, sessions=300))
+    days = dataset.frame("bars")["date"].unique().sort()
+    whole = product_momentum(dataset, construction="S", **SMALL)
+    assert whole["composite"].is_not_null().sum() > 50
+    for day in (days[285], days[292]):
+        assert_bits(product_momentum(dataset.as_of(day), construction="S", **SMALL), whole.filter(pl.col("date") <= day))

@@ -16,7 +16,7 @@ from pureplay.dataset import Dataset
 from pureplay.errors import SettingError, TableError
 from pureplay.frames import AnyFrame, conform, to_polars
 from pureplay.market import Market, load_market
-from pureplay.panel import Axes, BoolArray, FloatArray, to_frame
+from pureplay.panel import Axes, FloatArray, to_frame
 from pureplay.products.baskets import basket_weights
 from pureplay.signals.settings import SignalSettings
 from pureplay.stats.regression import weighted_residuals
@@ -34,7 +34,7 @@ class ResidualMarket(Market):
     A stock without a residual (no exposure or no market value on the session before) is no basket member and has no gap that day.
     names: the factors. factor_returns: (sessions, factors), NaN where a factor was constant or a combination of those before it.
     intercept, r2 (weighted, about the weighted mean), fitted (stocks in the regression): by session. The first session, and one
-    with no more stocks than regressors plus one, has no residual, factor return, intercept or r2.
+    with no more stocks than factors and intercept, has no residual, factor return, intercept or r2, and fitted 0.
     """
 
     names: tuple[str, ...]
@@ -71,27 +71,24 @@ def residual_market(market: Market, exposures: FloatArray, names: tuple[str, ...
         )
     weights = basket_weights(market, "sqrt_cap")[:-1]
     fit = weighted_residuals(market.returns[1:], exposures[:-1], weights, market.traded[1:] & np.isfinite(weights))
-    enough = fit.fitted > len(names) + 1  # otherwise what is left is rounding
     return ResidualMarket(
         axes=market.axes,
-        returns=_after_first(fit.residual, enough),
+        returns=_after_first(fit.residual),
         caps=market.caps,
         float_caps=market.float_caps,
         traded=market.traded,
         listed_sessions=market.listed_sessions,
         issuer=market.issuer,
         names=names,
-        factor_returns=_after_first(np.where(fit.dropped, np.nan, fit.coefficients), enough),
-        intercept=_after_first(fit.intercept, enough),
-        r2=_after_first(fit.r2, enough),
-        fitted=np.concatenate([np.zeros(1, dtype=np.int64), fit.fitted.astype(np.int64)]),
+        factor_returns=_after_first(np.where(fit.dropped, np.nan, fit.coefficients)),
+        intercept=_after_first(fit.intercept),
+        r2=_after_first(fit.r2),
+        fitted=np.concatenate([np.zeros(1, dtype=np.int64), fit.fitted]),
     )
 
 
-def _after_first(values: FloatArray, enough: BoolArray) -> FloatArray:
-    out = np.full((values.shape[0] + 1, *values.shape[1:]), np.nan)
-    out[1:][enough] = values[enough]
-    return out
+def _after_first(values: FloatArray) -> FloatArray:
+    return np.concatenate([np.full((1, *values.shape[1:]), np.nan), values])
 
 
 def exposure_block(frame: AnyFrame, axes: Axes) -> tuple[FloatArray, tuple[str, ...]]:
