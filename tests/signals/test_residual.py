@@ -211,6 +211,25 @@ def test_factors_that_say_the_same_leave_the_regression_of_the_day() -> None:
     np.testing.assert_allclose(both["residual"], both["residual_more"], rtol=0, atol=1e-13)  # the same regression, rounded otherwise
 
 
+def test_a_factor_that_nobody_has_yet_leaves_the_regression_of_the_day() -> None:
+    """Until it is in force the others do without it; a day on which no factor is known has no residual."""
+    dataset, panel = calm()
+    days = days_of(dataset)
+    late = panel.with_columns(x1=pl.when(pl.col("date") >= days[20]).then("x1"), x3=pl.lit(None, dtype=pl.Float64))
+    late = late.filter(pl.col("date") != days[30])
+    found, whole, two = (residual_returns(dataset, each) for each in (late, panel, panel.drop("x1")))
+    daily = found.factor_returns
+    assert daily["x3"].is_null().all()
+    assert daily["x1"].is_null().to_list() == [t <= 20 or t == 31 for t in range(40)]
+    assert daily["names"][31] == 0
+    for wanted, first, last in ((two, days[0], days[20]), (whole, days[21], days[30]), (whole, days[32], days[39])):
+        inside = pl.col("date").is_between(first, last)
+        both = found.residuals.filter(inside).join(wanted.residuals, on=["date", "asset"], suffix="_wanted")
+        assert both["residual"].is_null().equals(both["residual_wanted"].is_null())
+        np.testing.assert_allclose(both["residual"].drop_nulls(), both["residual_wanted"].drop_nulls(), rtol=0, atol=1e-15)
+    assert found.residuals.filter(pl.col("date") == days[31])["residual"].is_null().all()
+
+
 def test_a_residual_of_a_residual_is_itself() -> None:
     dataset, panel = calm()
     loaded = load_market(dataset)

@@ -5,7 +5,8 @@ e_i(t) is the residual of the regression of r(t) on exposures known at t - 1, ov
 sqrt(cap(t - 1)) multiplies the squared residual.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,10 +17,11 @@ from pureplay.dataset import Dataset
 from pureplay.errors import SettingError, TableError
 from pureplay.frames import AnyFrame, conform, to_polars
 from pureplay.market import Market, load_market
-from pureplay.panel import Axes, FloatArray, to_frame
+from pureplay.panel import Axes, BoolArray, FloatArray, to_frame
+from pureplay.parallel import over_blocks
 from pureplay.products.baskets import basket_weights
 from pureplay.signals.settings import SignalSettings
-from pureplay.stats.regression import weighted_residuals
+from pureplay.stats.regression import CrossSection, weighted_residuals
 
 __all__ = ["ResidualMarket", "ResidualReturns", "exposure_block", "residual_market", "residual_returns", "signal_market"]
 
@@ -32,7 +34,8 @@ class ResidualMarket(Market):
     """A market whose `returns` are the residuals e; caps, trading, seasons and issuers are those of the raw one.
 
     A stock without a residual (no exposure or no market value on the session before) is no basket member and has no gap that day.
-    names: the factors. factor_returns: (sessions, factors), NaN where a factor was constant or a combination of those before it.
+    names: the factors. factor_returns: (sessions, factors), NaN where a factor was constant, a combination of those before it, or
+    known of no stock (not yet in force).
     intercept, r2 (weighted, about the weighted mean), fitted (stocks in the regression): by session. The first session, and one
     with no more stocks than factors and intercept, has no residual, factor return, intercept or r2, and fitted 0.
     """
@@ -70,7 +73,7 @@ def residual_market(market: Market, exposures: FloatArray, names: tuple[str, ...
             "pass (sessions, factors, assets) with at least one factor"
         )
     weights = basket_weights(market, "sqrt_cap")[:-1]
-    fit = weighted_residuals(market.returns[1:], exposures[:-1], weights, market.traded[1:] & np.isfinite(weights))
+    fit = _fitted(market.returns[1:], exposures[:-1], weights, market.traded[1:] & np.isfinite(weights))
     return ResidualMarket(
         axes=market.axes,
         returns=_after_first(fit.residual),
@@ -85,6 +88,29 @@ def residual_market(market: Market, exposures: FloatArray, names: tuple[str, ...
         r2=_after_first(fit.r2),
         fitted=np.concatenate([np.zeros(1, dtype=np.int64), fit.fitted]),
     )
+
+
+def _fitted(target: FloatArray, columns: FloatArray, weights: FloatArray, eligible: BoolArray) -> CrossSection:
+    """Regressions of all dates, each on the factors of which some eligible stock has an exposure; the others are dropped that day."""
+    have = np.empty(columns.shape[:2], dtype=bool)
+
+    def block(start: int, stop: int) -> None:
+        for t in range(start, stop):
+            have[t] = (np.isfinite(columns[t]) & eligible[t]).any(axis=1)
+
+    over_blocks(block, target.shape[0])
+    changes = np.flatnonzero((have[1:] != have[:-1]).any(axis=1)) + 1
+    parts = []
+    for start, stop in pairwise([0, *changes.tolist(), target.shape[0]]):
+        days, known = slice(start, stop), have[start]
+        part = weighted_residuals(target[days], columns[days] if known.all() else columns[days, known], weights[days], eligible[days])
+        coefficients, dropped = np.zeros((stop - start, known.size)), np.ones((stop - start, known.size), dtype=bool)
+        coefficients[:, known], dropped[:, known] = part.coefficients, part.dropped
+        if not known.any():  # an intercept alone explains nothing
+            part.residual[:], part.intercept[:], part.r2[:], part.fitted[:] = np.nan, np.nan, np.nan, 0
+        parts.append(replace(part, coefficients=coefficients, dropped=dropped))
+    names = ("residual", "coefficients", "intercept", "r2", "fitted", "dropped")
+    return CrossSection(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def _after_first(values: FloatArray) -> FloatArray:
