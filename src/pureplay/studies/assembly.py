@@ -10,9 +10,10 @@ import polars as pl
 
 from pureplay.errors import EvaluationError, InsufficientDataError, TableError
 from pureplay.evaluate.cell_figures import BaseDays, offset_icirs
-from pureplay.evaluate.cells import Battery
+from pureplay.evaluate.cells import BaseCell, Battery
 from pureplay.evaluate.orthogonal import Evaluator
 from pureplay.evaluate.records import ICSummary, OrthogonalICIR
+from pureplay.evaluate.robustness import run_bases
 from pureplay.evaluate.summary import summarise
 from pureplay.evaluate.turnover import Turnover, turnover
 from pureplay.panel import FloatArray
@@ -34,34 +35,39 @@ __all__ = [
     "with_shuffles",
 ]
 
-BASE, WITHOUT, INDUSTRIES = "base", "without 13-15", " + industries"
+BASE, INDUSTRIES = "base", " + industries"
 
 
-def base_figures(ground: Ground, whole: ICSummary, battery: Battery, score: FloatArray) -> dict[str, ICSummary]:
+def base_figures(ground: Ground, whole: ICSummary, cells: Sequence[BaseCell], score: FloatArray) -> dict[str, ICSummary]:
     """Orthogonal figures on the whole base and without the short-window factors, each without and with industry dummies.
 
-    A base without an answer is left out.
+    cells: plan of the battery. A base without an answer is left out.
     """
-    kept = [k for k, name in enumerate(ground.base.names) if name not in battery.without]
-    some = 0 < len(kept) < len(ground.base.names)
+    wanted = [cell for cell in cells if (cell.group == "full" or cell.group.startswith("without ")) and cell.reason is None]
+    names = [BASE if cell.group == "full" else cell.group for cell in wanted]
     out = {BASE: whole}
-    if ground.industries is not None:
-        _add(out, BASE + INDUSTRIES, replace(ground.headline, groups=ground.industries), score)
-    if some:
-        narrow = replace(
-            ground.headline, base=np.ascontiguousarray(ground.base.values[:, kept]), base_names=tuple(ground.base.names[k] for k in kept)
-        )
-        _add(out, WITHOUT, narrow, score)
-        if ground.industries is not None:
-            _add(out, WITHOUT + INDUSTRIES, replace(narrow, groups=ground.industries), score)
+    for suffix, groups in (("", None), (INDUSTRIES, ground.industries)):
+        if suffix and groups is None:
+            continue
+        judge = replace(ground.headline, groups=groups)
+        made = run_bases(judge, score, wanted)
+        for k, name in enumerate(names):
+            if name + suffix in out:
+                continue
+            try:
+                out[name + suffix] = summarise(
+                    name + suffix,
+                    judge.axes.sessions,
+                    made.ic[k, 0],
+                    made.names[0],
+                    made.reason[k, 0],
+                    horizon=judge.horizons[0],
+                    timing=judge.timing,
+                    closes=judge.closes,
+                )
+            except EvaluationError:
+                continue
     return out
-
-
-def _add(out: dict[str, ICSummary], name: str, judge: Evaluator, score: FloatArray) -> None:
-    try:
-        out[name] = judge.summary(name, judge.days(score))
-    except EvaluationError:
-        return
 
 
 def turnover_of(ground: Ground, score: FloatArray, battery: Battery) -> Turnover | None:

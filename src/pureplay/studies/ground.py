@@ -147,12 +147,20 @@ def _base(
         made = own_factors(own, market.axes, families=families)
     else:
         made = base_factors(data, market, kind="auto" if study.base == "own" else study.base)
-    if evaluation.base is None:
-        return made, ()
-    absent = [each for each in evaluation.base if each not in made.names]
-    if absent:
-        raise SettingError(f"base names {', '.join(absent)}, which the base lacks; it has {', '.join(made.names)}")
-    return made.only(evaluation.base), (f"the base is cut down to {len(evaluation.base)} of {len(made.names)} factors",)
+    notes: tuple[str, ...] = ()
+    if evaluation.base is not None:
+        notes = (f"the base is cut down to {len(evaluation.base)} of {len(made.names)} factors, as asked",)
+        made = made.only(evaluation.base)
+    known = [name for k, name in enumerate(made.names) if np.isfinite(made.values[:, k]).any()]
+    if not known:
+        raise InsufficientDataError(
+            f"none of the {len(made.names)} factors of the base has a value on any session: give a longer history, or factors of your own"
+        )
+    if len(known) < len(made.names):  # else no name would have every factor, and no date a figure
+        never = [name for name in made.names if name not in known]
+        notes += (f"left out of the base, for they never come into force on these data: {', '.join(never)}",)
+        made = made.only(known)
+    return made, notes
 
 
 def _industries(data: Dataset, market: Market, evaluation: Evaluation, study: StudySettings) -> tuple[str | None, IndexArray | None]:

@@ -181,7 +181,7 @@ def _construction(
         return replace(blank, not_evaluable=str(error)), None
     score = built.scores.composite
     with clock.stage(f"{name}: bases with industries, turnover, delivery"):
-        bases = base_figures(ground, judged.orthogonal, spec.battery, score)
+        bases = base_figures(ground, judged.orthogonal, sweep.bases, score)
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
     pieces, skipped = sweep.pieces(name)
