@@ -106,12 +106,22 @@ def with_shuffles(judged: OrthogonalICIR, asked: int, series: Sequence[FloatArra
 
 
 def cells_of(
-    sweep: Sweep, built: Built, whole: ICSummary, raw: ICSummary, pieces: Sequence[Piece], results: Sequence[Arrays]
+    sweep: Sweep,
+    built: Built,
+    whole: ICSummary,
+    raw: ICSummary,
+    pieces: Sequence[Piece],
+    results: Sequence[Arrays],
+    *,
+    left: FloatArray | None = None,
 ) -> pl.DataFrame:
-    """Table of the cells that build the signal anew, in the order of the report."""
+    """Table of the cells that build the signal anew, in the order of the report.
+
+    left: by session, the share of the signal's own variance that the base leaves.
+    """
     judge, rows = sweep.ground.headline, []
     made = {(piece.kind, piece.name): arrays for piece, arrays in zip(pieces, results, strict=True)}
-    itself = _itself(whole, raw)
+    itself = _itself(whole, raw, left)
     for cell in sweep.variants(built.settings):
         x = float(cell.x) if isinstance(cell.x, int | float) else None
         head = _head(built.construction, cell.group, cell.label, x=x, is_default=cell.is_default)
@@ -135,7 +145,7 @@ def _head(
     return {"construction": construction, "group": group, "label": label, "x": x, "is_default": is_default, "informed": informed}
 
 
-def _itself(whole: ICSummary, raw: ICSummary) -> Arrays:
+def _itself(whole: ICSummary, raw: ICSummary, left: FloatArray | None) -> Arrays:
     """Daily results of the signal itself, as a piece would give them."""
     daily = whole.daily
     ic = np.asarray(daily["ic"].fill_null(float("nan")).to_numpy())
@@ -143,7 +153,7 @@ def _itself(whole: ICSummary, raw: ICSummary) -> Arrays:
         "ic": ic,
         "names": daily["names"].to_numpy(),
         "raw": np.asarray(raw.daily["ic"].fill_null(float("nan")).to_numpy()),
-        "left": np.full(ic.size, np.nan),
+        "left": np.full(ic.size, np.nan) if left is None else left,
         "reason": np.where(np.isfinite(ic), 0, 1),
     }
 
@@ -223,15 +233,11 @@ def base_facts(ground: Ground) -> dict[str, Any]:
 
 def read_factors(path: Path) -> pl.DataFrame:
     """The user's own stack from a Parquet or CSV file; raises TableError where it cannot be read."""
-    readers = {".parquet": pl.read_parquet, ".csv": pl.read_csv}
-    if path.suffix.lower() not in readers:
+    kind = path.suffix.lower()
+    if kind not in (".parquet", ".csv"):
         raise TableError(f"{path} is neither .parquet nor .csv: save the factors (date, asset and numbers) as one of them")
     try:
-        return (
-            pl.read_parquet(path, glob=False)
-            if path.suffix.lower() == ".parquet"
-            else pl.read_csv(path, infer_schema_length=None, glob=False)
-        )
+        return pl.read_parquet(path, glob=False) if kind == ".parquet" else pl.read_csv(path, infer_schema_length=None, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().split("\n")[0]
         raise TableError(f"{path} cannot be read ({reason}): save the factors (date, asset and numbers) again") from error

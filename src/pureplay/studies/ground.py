@@ -148,6 +148,8 @@ def _base(
     else:
         made = base_factors(data, market, kind="auto" if study.base == "own" else study.base)
     notes: tuple[str, ...] = ()
+    if evaluation.base == ():
+        raise SettingError("base = () names no factor, and a study compares bases: name some of them, or leave base out for all")
     if evaluation.base is not None:
         notes = (f"the base is cut down to {len(evaluation.base)} of {len(made.names)} factors, as asked",)
         made = made.only(evaluation.base)

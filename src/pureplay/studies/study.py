@@ -1,11 +1,12 @@
 """The whole study: constructions R and S, the robustness battery, the source's table, in one resumable run."""
 
 import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 import polars as pl
 
 from pureplay.dataset import Dataset, file_sha256
-from pureplay.errors import InsufficientDataError
-from pureplay.evaluate.cell_figures import BaseDays, battery_figures
+from pureplay.errors import DatasetError, InsufficientDataError
+from pureplay.evaluate.cell_figures import FIGURE_COLUMNS, BaseDays, battery_figures
 from pureplay.evaluate.cells import Battery
 from pureplay.evaluate.orthogonal import verdict
 from pureplay.evaluate.robustness import delivery_invariance
@@ -142,16 +143,31 @@ def _sweep(spec: StudySpec, data: Dataset, clock: _Clock) -> Sweep:
     return Sweep(ground, spec.signal, spec.evaluation, spec.battery, spec.study, clock.say)
 
 
-@lru_cache(maxsize=1)
-def _sweep_there(spec: StudySpec) -> Sweep:
-    """The ground as a worker of a cluster lays it, once for all its units."""
-    return _sweep(spec, Dataset.open(spec.data), _Clock(lambda _: None))
+_THERE: dict[tuple[StudySpec, str], Sweep] = {}  # of one study at a time: a ground is large
+_ALONE = threading.Lock()  # a worker may have several threads, and a sweep holds one construction at a time
+
+
+def _sweep_there(spec: StudySpec, wanted: str) -> Sweep:
+    """The ground as a worker of a cluster lays it, once for all units of a study; raises DatasetError where it finds other data."""
+    if (spec, wanted) not in _THERE:
+        _THERE.clear()
+        data = Dataset.open(spec.data)
+        if json.dumps(spec.fingerprint(data)) != wanted:
+            raise DatasetError(
+                f"on {socket.gethostname()}, {spec.data} or a file of factors beside it is not what the run was started with: give every "
+                "worker the same files under the same paths, and start again"
+            )
+        _THERE[spec, wanted] = _sweep(spec, data, _Clock(lambda _: None))
+    return _THERE[spec, wanted]
 
 
 def run_piece_there(unit: Unit) -> UnitResult:
     """A unit on a worker of a cluster: a date block reads its own file, a signal built anew reads the dataset, once for all its units."""
-    spec, piece, block = unit.given
-    return UnitResult(arrays=_sweep_there(spec).run(piece) if block is None else block.run())
+    spec, piece, block, wanted = unit.given
+    if block is not None:
+        return UnitResult(arrays=block.run())
+    with _ALONE:
+        return UnitResult(arrays=_sweep_there(spec, wanted).run(piece))
 
 
 def _construction(
@@ -165,7 +181,7 @@ def _construction(
         verdict=None,
         not_evaluable=None,
         bases={},
-        figures=pl.DataFrame(),
+        figures=pl.DataFrame(schema=FIGURE_COLUMNS),
         cells=cell_frame([]),
         turnover=None,
         delivery=float("nan"),
@@ -184,13 +200,14 @@ def _construction(
         bases = base_figures(ground, judged.orthogonal, sweep.bases, score)
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
-    pieces, skipped = sweep.pieces(name)
+    pieces, skipped = sweep.pieces(name, beside=[each.name for each in judged.controls if not each.identical])
     blocks: dict[int, BaseBlock] = {}
     if cluster is not None:
         with clock.stage(f"{name}: date blocks for the cluster"):
             blocks = stage_bases(store.folder / f"blocks-{name}", ground, score, sweep.bases, spec.study.block_sessions)
+    wanted = "" if cluster is None else json.dumps(spec.fingerprint(ground.data))
     units = [
-        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None))
+        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None, wanted))
         for each in pieces
     ]
     do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
@@ -206,7 +223,7 @@ def _construction(
         verdict=judged,
         bases=bases,
         figures=figures,
-        cells=cells_of(sweep, built, judged.orthogonal, judged.raw, pieces, arrays),
+        cells=cells_of(sweep, built, judged.orthogonal, judged.raw, pieces, arrays, left=days.left[0]),  # the full base comes first
         turnover=held,
         delivery=delivery,
         skipped=tuple(skipped),

@@ -1,6 +1,6 @@
 """The battery in pieces: blocks of dates under all bases, and signals built anew. A piece gives arrays that can be kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -37,7 +37,11 @@ _USUAL_MADS: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A piece of the battery. name: cell of its kind. first, last: sessions (bases only). number: of the draw (shuffles only)."""
+    """A piece of the battery.
+
+    name: cell of its kind; for a shuffle the controls beside it, a space between. first, last: sessions (bases only). number: of the draw
+    (shuffles only).
+    """
 
     construction: Construction
     kind: Kind
@@ -47,8 +51,8 @@ class Piece:
     number: int = 0
 
     def __str__(self) -> str:
-        part = f" sessions {self.first} to {self.last}" if self.kind == "bases" else f" {self.number + 1}" if self.kind == "shuffle" else ""
-        return f"{self.construction}: {self.kind} {self.name}{part}".replace("  ", " ")
+        part = {"bases": f"sessions {self.first} to {self.last}", "shuffle": f"{self.number + 1}"}.get(self.kind, self.name)
+        return f"{self.construction}: {self.kind} {part}"
 
 
 class Sweep:
@@ -81,8 +85,11 @@ class Sweep:
             self._built = build_signal(self.ground, construction, self.signal, say=self._say)
         return self._built
 
-    def pieces(self, construction: Construction) -> tuple[list[Piece], list[str]]:
-        """Everything to run for a construction, and what is left out with the reason."""
+    def pieces(self, construction: Construction, *, beside: Sequence[str] = ()) -> tuple[list[Piece], list[str]]:
+        """Everything to run for a construction, and what is left out with the reason.
+
+        beside: controls of the nested test that the signal met, which its shuffles meet too.
+        """
         settings = replace(self.signal, construction=construction)
         sessions, step = self.ground.market.axes.shape[0], self.study.block_sessions
         pieces = [
@@ -101,9 +108,20 @@ class Sweep:
                     pieces.append(Piece(construction=construction, kind="placebo", name=placebo.name))
                 else:
                     skipped.append(f"placebo {placebo.label}: {placebo.skip}")
-        shuffles = self.evaluation.shuffles if settings.products == "segments" and schemes_by_depth(self.ground.data) else 0
-        pieces += [Piece(construction=construction, kind="shuffle", number=number) for number in range(shuffles)]
+        why = self._no_shuffle(settings)
+        if why is not None:
+            skipped.append(f"within-industry shuffles: {why}")
+            return pieces, skipped
+        known = " ".join(beside)
+        pieces += [
+            Piece(construction=construction, kind="shuffle", name=known, number=number) for number in range(self.evaluation.shuffles)
+        ]
         return pieces, skipped
+
+    def _no_shuffle(self, settings: SignalSettings) -> str | None:
+        if settings.products != "segments":
+            return "products are industry labels, so there is nothing to shuffle within an industry"
+        return None if schemes_by_depth(self.ground.data) else "the dataset has no industries"
 
     def variants(self, settings: SignalSettings) -> tuple[SignalCell, ...]:
         """Cells of the settings grids."""
@@ -119,7 +137,7 @@ class Sweep:
             made = run_bases(self.ground.evaluator, built.scores.composite, self.bases, first=piece.first, last=piece.last)
             return {"ic": made.ic, "names": made.names, "reason": made.reason, "left": made.left, "fitted": made.fitted}
         if piece.kind == "shuffle":
-            return self._shuffle(built, piece.number)
+            return self._shuffle(built, piece)
         score = self._score(built, piece)
         return {} if score is None else _days_of(self.ground.headline, score)
 
@@ -136,18 +154,16 @@ class Sweep:
         cell = next(each for each in self.variants(built.settings) if variant_name(each) == piece.name)
         return variant_scores(built.workshop, cell).composite
 
-    def _shuffle(self, built: Built, number: int) -> Arrays:
-        """IC beyond base and controls of the pipeline with mixes dealt out again within each finest-level industry."""
+    def _shuffle(self, built: Built, piece: Piece) -> Arrays:
+        """IC beyond base and the piece's controls of the pipeline with mixes dealt out again within each finest-level industry."""
         peers = built.workshop.peers(built.settings)
         if self._labels is None:
             self._labels = main_labels(self.ground.data, self.ground.market.axes, schemes_by_depth(self.ground.data)[0])
         files = np.asarray((peers.mix.active >= 0).any(axis=0))
-        source = shuffle_source(self._labels, files, np.random.default_rng([self.evaluation.seed, number]))
+        source = shuffle_source(self._labels, files, np.random.default_rng([self.evaluation.seed, piece.number]))
         dealt = score_blocks(built.market, deal_within_industry(peers, source), built.settings).composite
-        common = np.isfinite(dealt) & np.isfinite(built.scores.composite)
-        same = all((dealt[common] == control.score[common]).all() for control in built.controls.values()) if common.any() else True
-        parts = tuple(part for control in built.controls.values() for part in control.parts)
-        return {"ic": np.full(dealt.shape[0], np.nan)} if same else {"ic": self.ground.headline.days(dealt, extra=parts).ic[0]}
+        parts = tuple(part for name in piece.name.split() for part in built.controls[name].parts)
+        return {"ic": self.ground.headline.days(dealt, extra=parts).ic[0]}
 
 
 def variant_name(cell: SignalCell) -> str:
