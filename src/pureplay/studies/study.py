@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -37,13 +37,13 @@ from pureplay.studies.assembly import (
     with_shuffles,
 )
 from pureplay.studies.evaluation import Evaluation
-from pureplay.studies.ground import lay_ground, residual_frame
+from pureplay.studies.ground import Built, lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
 from pureplay.studies.momentum import coverage, data_facts, findings_frame, require_names
 from pureplay.studies.records import ConstructionStudy, ProductStudy
 from pureplay.studies.remote import BaseBlock, stage_bases
 from pureplay.studies.settings import StudySettings
-from pureplay.studies.sweep import Sweep
+from pureplay.studies.sweep import Piece, Sweep
 from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
 
 __all__ = ["StudySpec", "run_study"]
@@ -201,15 +201,7 @@ def _construction(
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
     pieces, skipped = sweep.pieces(name, beside=[each.name for each in judged.controls if not each.identical])
-    blocks: dict[int, BaseBlock] = {}
-    if cluster is not None:
-        with clock.stage(f"{name}: date blocks for the cluster"):
-            blocks = stage_bases(store.folder / f"blocks-{name}", ground, score, sweep.bases, spec.study.block_sessions)
-    wanted = "" if cluster is None else json.dumps(spec.fingerprint(ground.data))
-    units = [
-        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None, wanted))
-        for each in pieces
-    ]
+    units = _units(sweep, spec, built, pieces, store, cluster, clock)
     do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
     with clock.stage(f"{name}: battery"):
         results = run_units(store, units, do, cluster=cluster, progress=clock.counted(f"{name}: battery"))
@@ -240,6 +232,23 @@ def _construction(
         delivery=delivery,
     )
     return done, findings
+
+
+def _units(
+    sweep: Sweep, spec: StudySpec, built: Built, pieces: Sequence[Piece], store: UnitStore, cluster: str | None, clock: _Clock
+) -> list[Unit]:
+    """The pieces as units; for a cluster with date blocks in files, and with what a worker must find."""
+    blocks: dict[int, BaseBlock] = {}
+    wanted = ""
+    if cluster is not None:
+        wanted = json.dumps(spec.fingerprint(sweep.ground.data))
+        with clock.stage(f"{built.construction}: date blocks for the cluster"):
+            folder = store.folder / f"blocks-{built.construction}"
+            blocks = stage_bases(folder, sweep.ground, built.scores.composite, sweep.bases, spec.study.block_sessions)
+    return [
+        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None, wanted))
+        for each in pieces
+    ]
 
 
 def _series_of(sweep: Sweep, days: BaseDays) -> Callable[[str, str, int], FloatArray | None]:
