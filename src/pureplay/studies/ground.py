@@ -84,17 +84,8 @@ def lay_ground(
     say("base factors")
     base, notes = _base(data, market, evaluation, study, own, families)
     say("forward returns")
-    sessions = market.axes.shape[0]
-    asked = dict.fromkeys((evaluation.horizon_sessions, *evaluation.horizons_sessions))
-    horizons = tuple(each for each in asked if each + evaluation.delay_sessions < sessions)
-    if evaluation.horizon_sessions not in horizons:
-        raise InsufficientDataError(
-            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {evaluation.delay_sessions} after "
-            "the score does not fit: shorten horizon_sessions or give more bars"
-        )
-    notes += tuple(
-        f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons
-    )
+    horizons, short = _horizons(evaluation, market)
+    notes += short
     scheme, industries = _industries(data, market, evaluation, study)
     if industries is None:
         notes += ("the dataset has no industries, so there is no figure with industry dummies",)
@@ -124,6 +115,21 @@ def lay_ground(
         industries=industries,
         scheme=scheme,
         notes=(*notes, *said, *base.notes),
+    )
+
+
+def _horizons(evaluation: Evaluation, market: Market) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Horizons that fit into the data, the headline's first, and a note on each that does not."""
+    sessions = market.axes.shape[0]
+    asked = dict.fromkeys((evaluation.horizon_sessions, *evaluation.horizons_sessions))
+    horizons = tuple(each for each in asked if each + evaluation.delay_sessions < sessions)
+    if evaluation.horizon_sessions not in horizons:
+        raise InsufficientDataError(
+            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {evaluation.delay_sessions} after "
+            "the score does not fit: shorten horizon_sessions or give more bars"
+        )
+    return horizons, tuple(
+        f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons
     )
 
 

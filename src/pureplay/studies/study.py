@@ -37,7 +37,7 @@ from pureplay.studies.assembly import (
     with_shuffles,
 )
 from pureplay.studies.evaluation import Evaluation
-from pureplay.studies.ground import Built, lay_ground, residual_frame
+from pureplay.studies.ground import Built, Ground, lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
 from pureplay.studies.momentum import coverage, data_facts, findings_frame, require_names
 from pureplay.studies.records import ConstructionStudy, ProductStudy
@@ -175,20 +175,7 @@ def _construction(
 ) -> tuple[ConstructionStudy, Findings | None]:
     with clock.stage(f"{name}: scores and controls"):
         built = sweep.built(name)
-    ground = sweep.ground
-    blank = ConstructionStudy(
-        construction=name,
-        verdict=None,
-        not_evaluable=None,
-        bases={},
-        figures=pl.DataFrame(schema=FIGURE_COLUMNS),
-        cells=cell_frame([]),
-        turnover=None,
-        delivery=float("nan"),
-        residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
-        coverage=coverage(ground.market, built.scores),
-        scored_rows=int(np.isfinite(built.scores.composite).sum()),
-    )
+    ground, blank = sweep.ground, _unjudged(sweep.ground, built)
     try:
         require_names(built.scores, spec.evaluation)
         with clock.stage(f"{name}: verdict"):
@@ -232,6 +219,23 @@ def _construction(
         delivery=delivery,
     )
     return done, findings
+
+
+def _unjudged(ground: Ground, built: Built) -> ConstructionStudy:
+    """What is known of a construction before anything is judged."""
+    return ConstructionStudy(
+        construction=built.construction,
+        verdict=None,
+        not_evaluable=None,
+        bases={},
+        figures=pl.DataFrame(schema=FIGURE_COLUMNS),
+        cells=cell_frame([]),
+        turnover=None,
+        delivery=float("nan"),
+        residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
+        coverage=coverage(ground.market, built.scores),
+        scored_rows=int(np.isfinite(built.scores.composite).sum()),
+    )
 
 
 def _units(
