@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from pureplay.dataset import Dataset, file_sha256
-from pureplay.errors import DatasetError, InsufficientDataError
+from pureplay.errors import DatasetError, InsufficientDataError, TableError
 from pureplay.evaluate.cell_figures import FIGURE_COLUMNS, BaseDays, battery_figures
 from pureplay.evaluate.cells import Battery
 from pureplay.evaluate.orthogonal import verdict
@@ -75,8 +75,15 @@ class StudySpec:
 
     def fingerprint(self, data: Dataset) -> dict[str, Any]:
         """What every unit of the study depends on."""
-        files = [None if path is None else file_sha256(path) for path in (self.factors, self.families)]
+        files = [None if path is None else _digest(path) for path in (self.factors, self.families)]
         return {"data": data.fingerprint(), "calendar": data.calendar, "files": files, "settings": self.settings(), "code": source_digest()}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise TableError(f"{path} cannot be read ({error.strerror}): give the path of your file of factors or families") from error
 
 
 def run_study(spec: StudySpec, *, work: Path, cluster: str | None = None, progress: Progress | None = None) -> ProductStudy:
