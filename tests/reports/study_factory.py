@@ -9,7 +9,7 @@ import polars as pl
 
 from pureplay.evaluate.cell_figures import FIGURE_COLUMNS
 from pureplay.evaluate.cells import plan_bases
-from pureplay.evaluate.records import OrthogonalICIR
+from pureplay.evaluate.records import ICSummary, OrthogonalICIR
 from pureplay.evaluate.turnover import Turnover
 from pureplay.factors.families import FAMILIES, LADDER
 from pureplay.studies.headline import HEADLINE_SCHEMA, published
@@ -84,9 +84,10 @@ def construction(name: str, icir: float = 0.352, *, split: bool = True, residual
         not_evaluable=None,
         bases={
             "base": judged.orthogonal,
-            "base + industries": summary("base + industries", icir + 0.06),
-            "without 13-15": summary("without 13-15", icir + 0.15),
-            "without 13-15 + industries": summary("without 13-15 + industries", icir + 0.11),
+            **{
+                each: _cut(summary(each, icir + more), split=split)
+                for each, more in (("base + industries", 0.06), ("without 13-15", 0.15), ("without 13-15 + industries", 0.11))
+            },
         },
         figures=battery(icir, split=split),
         cells=cells(name, icir, split=split),
@@ -119,10 +120,12 @@ def lost(name: str = "S", reason: str = "not evaluable: no date out of 300 has e
 
 def _verdict(icir: float, *, split: bool) -> OrthogonalICIR:
     made = verdict(icir) if icir > 0.2 else verdict(icir, nested_t=0.4, paired_t=0.7)
-    if split:
-        return made
-    whole = [each for each in made.orthogonal.periods if each.label.isdecimal()]
-    return replace(made, orthogonal=replace(made.orthogonal, periods=tuple(whole)))
+    return replace(made, orthogonal=_cut(made.orthogonal, split=split))
+
+
+def _cut(made: ICSummary, *, split: bool) -> ICSummary:
+    """Without a split only calendar years are left."""
+    return made if split else replace(made, periods=tuple(each for each in made.periods if each.label.isdecimal()))
 
 
 def periods(split: bool) -> tuple[str, ...]:
