@@ -90,6 +90,7 @@ def test_the_figures_of_the_records_are_on_the_page(page: str) -> None:
     text = text_of(page)
     for wanted in (
         "R: product information found (orthogonal ICIR +0.352, t +2.82); S: product information not found",
+        "Raw ICIR +0.452 t +3.62, 1,089 dates Orthogonal ICIR +0.352 t +2.82, 1,089 dates … out of sample +0.456",
         "OOS multi-offset orth-22 ICIR (canonical) +0.352 s.e. 0.121; null 95 % [−0.240, +0.238]; n = 540 dates +0.352",
         "+0.307 §4.1 / §5.1",
         "those of the source document",
@@ -341,6 +342,7 @@ def test_factor_returns_are_summed_and_most_wait_in_the_legend(whole: ProductStu
     size = trace(figure, "size")
     assert size.y[-1] == pytest.approx(100 * frame["size"].sum(), abs=0.005)  # printed to two digits
     assert [each.name for each in figure.data if each.visible is True] == ["size", "beta", "momentum", "resvol", "liquidity"]
+    assert size.x[0] == frame["date"][60]  # the first date with a return
     assert figure.layout.legend.itemclick == "toggle"
     assert len(figure.data) == 22
 

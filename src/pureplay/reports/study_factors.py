@@ -1,12 +1,13 @@
 """Charts of what construction S takes out of returns: fit by date and what the factors earned. Each comes with its numbers."""
 
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import Final
 
 import polars as pl
 
 from pureplay.reports.drawing import COLOURS, drawn, new_figure
-from pureplay.reports.formats import count, label, percent, signed
+from pureplay.reports.formats import count, label, number, percent, signed
 from pureplay.reports.gallery import Numbers
 from pureplay.reports.study_bases import Drawn
 from pureplay.studies.records import ConstructionStudy
@@ -54,14 +55,18 @@ def factor_returns(made: Sequence[ConstructionStudy], ladder: Sequence[str]) -> 
     figure, frame = new_figure("", "sum of daily returns, %", height=460), _residualised(made)
     if frame is None:
         return None, Numbers((), ())
-    daily = frame.sort("date")
-    found = [name for name in daily.columns if name not in _NOT_FACTORS]
+    found = [name for name in frame.columns if name not in _NOT_FACTORS]
+    daily = frame.sort("date").with_columns(pl.col(found).cast(pl.Float64).fill_nan(None))
+    start = next((k for k, row in enumerate(daily.select(found).iter_rows()) if any(each is not None for each in row)), daily.height)
+    daily = daily.slice(start)  # lines start where the first factor does
+    if not daily.height:
+        return None, Numbers((), ())
     names = [*(each for each in ladder if each in found), *(each for each in found if each not in ladder)]
     picked = sorted({*range(0, daily.height, _EVERY), daily.height - 1})
     dates = daily["date"].gather(picked).to_list()
     rows: list[tuple[str, ...]] = []
     for place, name in enumerate(names):
-        values = 100 * daily[name].cast(pl.Float64).fill_nan(None)
+        values = 100 * daily[name]
         summed = values.fill_null(0.0).cum_sum().gather(picked).round(2).to_list()
         figure.add_scatter(
             x=dates,
@@ -72,21 +77,17 @@ def factor_returns(made: Sequence[ConstructionStudy], ladder: Sequence[str]) -> 
             line={"color": COLOURS[place % len(COLOURS)], "width": 1.6, "dash": _DASHES[place // len(COLOURS) % len(_DASHES)]},
             hovertemplate="%{x|%Y-%m-%d}: %{y:+.1f} %",
         )
-        mean, sd = values.mean(), values.std()
-        day = mean if isinstance(mean, float) else None
-        t = day / sd * values.count() ** 0.5 if day is not None and isinstance(sd, float) and sd > 0 else None
-        total = sum(values.drop_nulls().to_list()) if values.count() else None
-        rows.append(
-            (
-                name,
-                count(values.count()),
-                signed(total, 1),
-                signed(day, 4),
-                signed(sd, 3).removeprefix("+") if isinstance(sd, float) else "–",
-                signed(t, 2),
-            )
-        )
+        rows.append(_earned(name, values))
     figure.update_layout(legend={"itemclick": "toggle", "itemdoubleclick": "toggleothers", "y": -0.12, "yanchor": "top"}, margin_t=12)
     figure.update_yaxes(ticksuffix=" %")
     heads = ("Factor", "Dates", "Sum, %", "Mean a day, %", "SD a day, %", "t of the mean, plain")
     return drawn(figure), Numbers(heads, tuple(rows), words=1)
+
+
+def _earned(name: str, values: pl.Series) -> tuple[str, ...]:
+    """A factor's row of numbers; the plain t takes days as independent."""
+    known = values.drop_nulls().to_list()
+    mean = fmean(known) if known else None
+    sd = stdev(known) if len(known) > 1 else None
+    t = mean / sd * len(known) ** 0.5 if mean is not None and sd else None
+    return (name, count(len(known)), signed(sum(known), 1), signed(mean, 4), number(sd), signed(t, 2))

@@ -1,5 +1,6 @@
 """Tables of a study as plain records: the source's table, bases, years, turnover, and what was left out."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -39,11 +40,16 @@ def findings(study: ProductStudy) -> tuple[Finding, ...]:
 def _finding(key: str, found: dict[str, Record], made: Mapping[str, ConstructionStudy]) -> Finding:
     titles = list(dict.fromkeys(str(each["finding"]) for each in found.values()))
     return Finding(
-        text=" / ".join(titles),
+        text=" / ".join(each[:1].upper() + each[1:] for each in titles),
         ours=tuple(_ours(found[name]) if name in found else _none(each) for name, each in made.items()),
         theirs=tuple(str(found[name]["published"]) if name in found else published(name).get(key, DASH) for name in made),
         reference=str(next(iter(found.values()))["reference"] or DASH),
     )
+
+
+def _minus(text: str) -> str:
+    """Hyphens before a figure as minus signs."""
+    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
 
 
 def _none(made: ConstructionStudy) -> Cell:
@@ -57,9 +63,9 @@ def _ours(row: Record) -> Cell:
         if known(row["null_low"]) and known(row["null_high"])
         else "",
         f"n{NO_BREAK}={NO_BREAK}{count(row['n'])}{NO_BREAK}{row['n_of'] or ''}".strip() if row["n"] is not None else "",
-        str(row["note"] or ""),
+        _minus(str(row["note"] or "")),
     ]
-    return Cell(str(row["ours"] or DASH).replace("-", "−"), "; ".join(each for each in parts if each))
+    return Cell(_minus(str(row["ours"] or DASH)), "; ".join(each for each in parts if each))
 
 
 def _main(found: ICSummary | Period | None) -> Cell:
@@ -148,4 +154,4 @@ def _lacking(made: ConstructionStudy) -> Iterator[str]:
             labels = [each for each in row["label"] if f"{row['group']} {each}: {row['reason']}" not in said]
             if labels and f"{row['group']}: {row['reason']}" not in said:
                 when = "" if row["period"] == "all" else f", {row['period']}"
-                yield f"{row['group']} {', '.join(labels)}{when}: {row['reason']}"
+                yield f"{row['group']} {', '.join(labels)}{when}: {row['reason'].removeprefix(f'{labels[0]}: ')}"

@@ -4,10 +4,10 @@ import re
 from statistics import fmean
 from typing import Any, Final
 
-from pureplay.evaluate.records import CRITICAL_T, ICSummary, OrthogonalICIR
+from pureplay.evaluate.records import CRITICAL_T, OrthogonalICIR
 from pureplay.reports import wording
 from pureplay.reports.drawing import colour
-from pureplay.reports.formats import DASH, count, day, extent, percent, signed, span
+from pureplay.reports.formats import DASH, NO_BREAK, count, day, extent, percent, signed, span
 from pureplay.reports.study_rows import OUT, View, known, title_of, views
 from pureplay.studies.headline import published_split
 from pureplay.studies.records import ProductStudy
@@ -36,7 +36,8 @@ _TERMS: Final = (
     ),
     (
         "Quality shuffle",
-        "A growing share of base columns is replaced by noise. At 100 % the base takes nothing out, so the figure nears the raw ICIR.",
+        "A growing share of base columns is replaced by noise. At 100 % the base takes nothing out, so the figure nears "
+        "the raw ICIR of the same dates.",
     ),
     (
         "Family drop",
@@ -171,13 +172,18 @@ def _bars(verdict: OrthogonalICIR) -> list[tuple[str, str, str, str]]:
     """Figure, value, what qualifies it, and whether it passes its bar ("" where it has none)."""
     low, high = verdict.variance_left_range
     rows = [
-        ("Raw ICIR", signed(verdict.raw.icir), f"t {signed(verdict.raw.test.t, 2)}", ""),
-        ("Orthogonal ICIR", signed(verdict.icir), f"t {signed(verdict.orthogonal.test.t, 2)}, offsets {_offsets(verdict.orthogonal)}", ""),
+        ("Raw ICIR", signed(verdict.raw.icir), f"t {signed(verdict.raw.test.t, 2)}, {count(verdict.raw.n_dates)} dates", ""),
+        (
+            "Orthogonal ICIR",
+            signed(verdict.icir),
+            f"t {signed(verdict.orthogonal.test.t, 2)}, {count(verdict.orthogonal.n_dates)} dates",
+            "",
+        ),
     ]
     later = verdict.orthogonal.period(OUT)
     if later is not None:
-        rows.append(("… out of sample", signed(later.icir), f"t {signed(later.t_ewc, 2)}, from {day(later.first)}", ""))
-    rows.append(("Variance left", percent(verdict.variance_left), f"{percent(low)} to {percent(high)} on 90 % of dates", ""))
+        rows.append(("… out of sample", signed(later.icir), f"t {signed(later.t_ewc, 2)}, {count(later.n_dates)} dates", ""))
+    rows.append(("Variance left", percent(verdict.variance_left), f"{percent(low)} to {percent(high)} on 90{NO_BREAK}% of dates", ""))
     for each in verdict.controls:
         value = "identical" if each.identical else f"t {signed(each.paired.t, 2)}"
         passed = "" if each.identical else _passes(each.paired.t)
@@ -190,10 +196,6 @@ def _bars(verdict: OrthogonalICIR) -> list[tuple[str, str, str, str]]:
         said = f"{len(verdict.shuffled_t)} shuffles" + (f", {reached} do as well" if reached else "")
         rows.append(("Shuffles, nested t", band, said, "" if reached is None else "fails" if reached else "passes"))
     return rows
-
-
-def _offsets(found: ICSummary) -> str:
-    return span(found.icir_min, found.icir_max)
 
 
 def _passes(t: float) -> str:
