@@ -250,6 +250,20 @@ def test_every_chart_has_its_numbers(whole: ProductStudy, page: str) -> None:
     buffers = charts_of(whole)["buffer-days"].numbers
     assert buffers is not None
     assert buffers.rows[0][:3] == ("R", "0 (default)", "+0.352")
+    assert "Why none" not in buffers.heads  # each has an answer
+
+
+def test_numbers_show_both_periods_only_where_there_are_two() -> None:
+    for split in (True, False):
+        made = only(construction("R", split=split))
+        for key in ("ladder", "noise", "families"):
+            numbers = charts_of(made)[key].numbers
+            assert numbers is not None
+            assert ("Whole sample" in numbers.heads) is split
+    frame = only(construction("R")).constructions["R"].figures.filter(group="base count", horizon_sessions=20, period="all")
+    numbers = charts_of(only(construction("R")))["ladder"].numbers
+    assert numbers is not None
+    assert float(numbers.rows[0][numbers.heads.index("Whole sample")]) == round(frame["icir"][0], 3)
 
 
 def test_the_ladder_and_its_random_orders(whole: ProductStudy) -> None:

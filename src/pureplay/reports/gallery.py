@@ -20,6 +20,11 @@ class Numbers:
     rows: tuple[tuple[str, ...], ...]
     words: int = 2
 
+    def pruned(self) -> "Numbers":
+        """Without the columns in which every figure is blank."""
+        kept = [k for k in range(len(self.heads)) if k < self.words or any(row[k] for row in self.rows)]
+        return Numbers(tuple(self.heads[k] for k in kept), tuple(tuple(row[k] for k in kept) for row in self.rows), self.words)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import plotly.graph_objects as go
 
 from pureplay.reports.drawing import drawn, new_figure, ribbon
-from pureplay.reports.formats import count, label, signed, span
+from pureplay.reports.formats import DASH, count, label, signed, span
 from pureplay.reports.gallery import Numbers
 from pureplay.reports.study_rows import Record, View, known
 
@@ -160,15 +160,15 @@ def _base_rows(view: View, group: str, kind: str) -> Iterator[tuple[str, ...]]:
 
 def _figures(view: View, row: Record, group: str) -> tuple[str, ...]:
     """A row of the battery under _HEADS."""
-    whole = row["icir"]
+    whole = ""
     if view.period != "all":
         same = [each for each in view.battery(group, period="all") if (each["label"], each["seed"]) == (row["label"], row["seed"])]
-        whole = same[0]["icir"] if same else None
+        whole = signed(same[0]["icir"]) if same else DASH
     return (
         signed(row["icir"]),
         span(row["icir_min"], row["icir_max"]),
         signed(row["t_ewc"], 2),
         count(row["n_dates"]),
-        signed(whole),
+        whole,
         row["reason"] or "",
     )

@@ -14,7 +14,7 @@ __all__ = ["study_gallery"]
 def study_gallery(study: ProductStudy) -> tuple[Chart, ...]:
     """Every chart that has something to draw."""
     return tuple(
-        Chart(key=key, shape=shape, title=title, note=note, figure=figure, numbers=numbers if numbers.rows else None)
+        Chart(key=key, shape=shape, title=title, note=note, figure=figure, numbers=numbers.pruned() if numbers.rows else None)
         for key, (shape, title, note), (figure, numbers) in _drafts(study)
         if figure is not None
     )

@@ -72,7 +72,7 @@ def _main(found: ICSummary | Period | None) -> Cell:
     if found is None:
         return Cell()
     t = found.test.t if isinstance(found, ICSummary) else found.t_ewc
-    return Cell(signed(found.icir), f"{span(found.icir_min, found.icir_max)}, t {signed(t, 2)}, n {count(found.n_dates)}")
+    return Cell(signed(found.icir), f"{span(found.icir_min, found.icir_max)}, t{NO_BREAK}{signed(t, 2)}, n{NO_BREAK}{count(found.n_dates)}")
 
 
 def bases(views: Views) -> tuple[Row, ...]:
