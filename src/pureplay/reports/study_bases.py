@@ -78,7 +78,7 @@ def family_drop(views: Sequence[View]) -> Drawn:
     order = list(dict.fromkeys(name for _, found in changes for name in found))
     first = {name: next(found[name][0] for _, found in changes if name in found) for name in order}
     order.sort(key=lambda name: -first[name])
-    figure = new_figure("change of the ICIR without the family", "", height=120 + (18 + 12 * max(len(views), 1)) * max(len(order), 3))
+    figure = new_figure("change of the ICIR", "", height=120 + (18 + 12 * max(len(views), 1)) * max(len(order), 3))
     rows: list[tuple[str, ...]] = []
     for view, found in changes:
         names = [name for name in order if name in found]
