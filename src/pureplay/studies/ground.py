@@ -17,7 +17,7 @@ from pureplay.factors.own import own_factors
 from pureplay.frames import AnyFrame
 from pureplay.market import Market, load_market
 from pureplay.panel import FloatArray, IndexArray
-from pureplay.signals.momentum import SignalBlocks, score_blocks
+from pureplay.signals.momentum import score_blocks
 from pureplay.signals.residual import ResidualMarket, residual_market
 from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.signals.workshop import PeerWorkshop
@@ -26,6 +26,7 @@ from pureplay.stats.orthogonal import Orders, forward_orders
 from pureplay.studies.controls import build_controls, schemes_by_depth
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.headline import published_split
+from pureplay.studies.momentum import coverage
 from pureplay.studies.settings import StudySettings
 
 __all__ = ["Built", "Ground", "build_signal", "lay_ground", "residual_frame", "study_split"]
@@ -54,13 +55,17 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """One construction's signal with its controls. market: whose returns feed it, residualised for S."""
+    """One construction's score with its controls. market: whose returns feed it, residualised for S. coverage: names by date.
+
+    Only what the battery needs is kept: the other blocks of the signal are a gigabyte at full size.
+    """
 
     construction: Construction
     settings: SignalSettings
     market: Market
     workshop: PeerWorkshop
-    scores: SignalBlocks
+    composite: FloatArray
+    coverage: pl.DataFrame
     controls: Mapping[str, Control]
     notes: tuple[str, ...]
 
@@ -202,7 +207,8 @@ def build_signal(ground: Ground, construction: Construction, settings: SignalSet
         settings=settings,
         market=market,
         workshop=workshop,
-        scores=scores,
+        composite=scores.composite,
+        coverage=coverage(ground.market, scores),
         controls=controls,
         notes=notes,
     )

@@ -68,7 +68,7 @@ def run_momentum(
     judged, why = None, None
     with clock.stage("verdict"):
         try:
-            require_names(scores, evaluation)
+            require_names(scores.composite, evaluation)
             judged = verdict(evaluator, "composite", scores.composite, controls, notes=notes + _notes(data, settings, evaluation))
         except InsufficientDataError as error:
             why = _not_evaluable(str(error), scores, peers)
@@ -140,9 +140,9 @@ def _notes(data: Dataset, settings: SignalSettings, evaluation: Evaluation) -> t
     return tuple(out)
 
 
-def require_names(scores: SignalBlocks, evaluation: Evaluation) -> None:
+def require_names(composite: FloatArray, evaluation: Evaluation) -> None:
     """Raise InsufficientDataError where too few names are scored for a verdict."""
-    a_day = np.isfinite(scores.composite).sum(axis=1)
+    a_day = np.isfinite(composite).sum(axis=1)
     typical = float(np.median(a_day[a_day > 0])) if (a_day > 0).any() else 0.0
     if typical < evaluation.min_typical_names:
         raise InsufficientDataError(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -38,7 +38,7 @@ from pureplay.studies.assembly import (
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.ground import lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
-from pureplay.studies.momentum import coverage, data_facts, findings_frame, require_names
+from pureplay.studies.momentum import data_facts, findings_frame, require_names
 from pureplay.studies.records import ConstructionStudy, ProductStudy
 from pureplay.studies.remote import BaseBlock, stage_bases
 from pureplay.studies.settings import StudySettings
@@ -48,6 +48,7 @@ from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
 __all__ = ["StudySpec", "run_study"]
 
 Progress = Callable[[str], None]
+_AT_ONCE: Final = 2  # pieces side by side: one keeps the cores busy while the other is between its kernels; a third would want memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,16 +171,16 @@ def _construction(
         turnover=None,
         delivery=float("nan"),
         residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
-        coverage=coverage(ground.market, built.scores),
-        scored_rows=int(np.isfinite(built.scores.composite).sum()),
+        coverage=built.coverage,
+        scored_rows=int(np.isfinite(built.composite).sum()),
     )
     try:
-        require_names(built.scores, spec.evaluation)
+        require_names(built.composite, spec.evaluation)
         with clock.stage(f"{name}: verdict"):
-            judged = verdict(ground.headline, f"{name} composite", built.scores.composite, built.controls, notes=built.notes)
+            judged = verdict(ground.headline, f"{name} composite", built.composite, built.controls, notes=built.notes)
     except InsufficientDataError as error:
         return replace(blank, not_evaluable=str(error)), None
-    score = built.scores.composite
+    score = built.composite
     with clock.stage(f"{name}: bases with industries, turnover, delivery"):
         bases = base_figures(ground, judged.orthogonal, sweep.bases, score)
         held = turnover_of(ground, score, spec.battery)
@@ -195,7 +196,7 @@ def _construction(
     ]
     do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
     with clock.stage(f"{name}: battery"):
-        results = run_units(store, units, do, cluster=cluster, progress=clock.counted(f"{name}: battery"))
+        results = run_units(store, units, do, cluster=cluster, at_once=_AT_ONCE, progress=clock.counted(f"{name}: battery"))
     arrays = [each.arrays for each in results]
     days = joined_bases(pieces, arrays)
     figures = battery_figures(ground.evaluator, sweep.bases, days)
@@ -206,7 +207,7 @@ def _construction(
         verdict=judged,
         bases=bases,
         figures=figures,
-        cells=cells_of(sweep, built, judged.orthogonal, judged.raw, pieces, arrays),
+        cells=cells_of(sweep, built, pieces, arrays),
         turnover=held,
         delivery=delivery,
         skipped=tuple(skipped),
