@@ -89,27 +89,14 @@ def lay_ground(
     say("base factors")
     base, notes = _base(data, market, evaluation, study, own, families)
     say("forward returns")
-    sessions = market.axes.shape[0]
-    asked = dict.fromkeys((evaluation.horizon_sessions, *evaluation.horizons_sessions))
-    horizons = tuple(each for each in asked if each + evaluation.delay_sessions < sessions)
-    if evaluation.horizon_sessions not in horizons:
-        raise InsufficientDataError(
-            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {evaluation.delay_sessions} after "
-            "the score does not fit: shorten horizon_sessions or give more bars"
-        )
-    notes += tuple(
-        f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons
-    )
+    horizons, forward, left_out = _forward(market, evaluation)
+    notes += left_out
     scheme, industries = _industries(data, market, evaluation, study)
     if industries is None:
         notes += ("the dataset has no industries, so there is no figure with industry dummies",)
     elif study.industry_labels == "backcast":
         notes += (f"industry dummies of {scheme} are backcast: labels of the later dictionary stand on earlier dates, which looks ahead",)
     split, said = study_split(evaluation, market)
-    values = np.stack(
-        [compound_forward(market.returns, market.traded, sessions=each, delay=evaluation.delay_sessions) for each in horizons]
-    )
-    forward = forward_orders(values)
     evaluator = Evaluator(
         axes=market.axes,
         base=base.values,
@@ -130,6 +117,25 @@ def lay_ground(
         scheme=scheme,
         notes=(*notes, *said, *base.notes),
     )
+
+
+def _forward(market: Market, evaluation: Evaluation) -> tuple[tuple[int, ...], Orders, tuple[str, ...]]:
+    """Horizons that fit into the data, the headline's first; their forward returns; notes on those that do not fit."""
+    sessions, delay = market.axes.shape[0], evaluation.delay_sessions
+    asked = dict.fromkeys((evaluation.horizon_sessions, *evaluation.horizons_sessions))
+    horizons = tuple(each for each in asked if each + delay < sessions)
+    if evaluation.horizon_sessions not in horizons:
+        raise InsufficientDataError(
+            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {delay} after the score does not "
+            "fit: shorten horizon_sessions or give more bars"
+        )
+    values = np.empty((len(horizons), *market.axes.shape))
+    for k, each in enumerate(horizons):
+        values[k] = compound_forward(market.returns, market.traded, sessions=each, delay=delay)
+    long = tuple(
+        f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons
+    )
+    return horizons, forward_orders(values), long
 
 
 def _base(

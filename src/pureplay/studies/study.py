@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
@@ -36,13 +36,13 @@ from pureplay.studies.assembly import (
     with_shuffles,
 )
 from pureplay.studies.evaluation import Evaluation
-from pureplay.studies.ground import lay_ground, residual_frame
+from pureplay.studies.ground import Built, lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
 from pureplay.studies.momentum import data_facts, findings_frame, require_names
 from pureplay.studies.records import ConstructionStudy, ProductStudy
 from pureplay.studies.remote import BaseBlock, stage_bases
 from pureplay.studies.settings import StudySettings
-from pureplay.studies.sweep import Sweep
+from pureplay.studies.sweep import Arrays, Piece, Sweep
 from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
 
 __all__ = ["StudySpec", "run_study"]
@@ -161,19 +161,7 @@ def _construction(
     with clock.stage(f"{name}: scores and controls"):
         built = sweep.built(name)
     ground = sweep.ground
-    blank = ConstructionStudy(
-        construction=name,
-        verdict=None,
-        not_evaluable=None,
-        bases={},
-        figures=pl.DataFrame(),
-        cells=cell_frame([]),
-        turnover=None,
-        delivery=float("nan"),
-        residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
-        coverage=built.coverage,
-        scored_rows=int(np.isfinite(built.composite).sum()),
-    )
+    blank = _blank(built)
     try:
         require_names(built.composite, spec.evaluation)
         with clock.stage(f"{name}: verdict"):
@@ -186,18 +174,7 @@ def _construction(
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
     pieces, skipped = sweep.pieces(name)
-    blocks: dict[int, BaseBlock] = {}
-    if cluster is not None:
-        with clock.stage(f"{name}: date blocks for the cluster"):
-            blocks = stage_bases(store.folder / f"blocks-{name}", ground, score, sweep.bases, spec.study.block_sessions)
-    units = [
-        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None))
-        for each in pieces
-    ]
-    do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
-    with clock.stage(f"{name}: battery"):
-        results = run_units(store, units, do, cluster=cluster, at_once=_AT_ONCE, progress=clock.counted(f"{name}: battery"))
-    arrays = [each.arrays for each in results]
+    arrays = _run_pieces(sweep, spec, name, pieces, store, cluster, clock)
     days = joined_bases(pieces, arrays)
     figures = battery_figures(ground.evaluator, sweep.bases, days)
     dealt = [made["ic"] for piece, made in zip(pieces, arrays, strict=True) if piece.kind == "shuffle"]
@@ -224,6 +201,42 @@ def _construction(
         delivery=delivery,
     )
     return done, findings
+
+
+def _blank(built: Built) -> ConstructionStudy:
+    """A construction without figures: what is left where nothing can be evaluated."""
+    return ConstructionStudy(
+        construction=built.construction,
+        verdict=None,
+        not_evaluable=None,
+        bases={},
+        figures=pl.DataFrame(),
+        cells=cell_frame([]),
+        turnover=None,
+        delivery=float("nan"),
+        residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
+        coverage=built.coverage,
+        scored_rows=int(np.isfinite(built.composite).sum()),
+    )
+
+
+def _run_pieces(
+    sweep: Sweep, spec: StudySpec, name: Construction, pieces: Sequence[Piece], store: UnitStore, cluster: str | None, clock: _Clock
+) -> list[Arrays]:
+    """Daily results of all pieces in their order; those that an earlier run has finished come from the store."""
+    blocks: dict[int, BaseBlock] = {}
+    if cluster is not None:
+        with clock.stage(f"{name}: date blocks for the cluster"):
+            place = store.folder / f"blocks-{name}"
+            blocks = stage_bases(place, sweep.ground, sweep.built(name).composite, sweep.bases, spec.study.block_sessions)
+    units = [
+        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None))
+        for each in pieces
+    ]
+    do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
+    with clock.stage(f"{name}: battery"):
+        results = run_units(store, units, do, cluster=cluster, at_once=_AT_ONCE, progress=clock.counted(f"{name}: battery"))
+    return [each.arrays for each in results]
 
 
 def _series_of(sweep: Sweep, days: BaseDays) -> Callable[[str, str, int], FloatArray | None]:
