@@ -105,23 +105,11 @@ def with_shuffles(judged: OrthogonalICIR, asked: int, series: Sequence[FloatArra
     return replace(judged, shuffled_t=known, shuffles_asked=asked if series else 0, notes=notes)
 
 
-def cells_of(
-    sweep: Sweep,
-    built: Built,
-    whole: ICSummary,
-    raw: ICSummary,
-    pieces: Sequence[Piece],
-    results: Sequence[Arrays],
-    *,
-    left: FloatArray | None = None,
-) -> pl.DataFrame:
-    """Table of the cells that build the signal anew, in the order of the report.
-
-    left: by session, the share of the signal's own variance that the base leaves.
-    """
+def cells_of(sweep: Sweep, built: Built, pieces: Sequence[Piece], results: Sequence[Arrays]) -> pl.DataFrame:
+    """Table of the cells that build the signal anew, in the order of the report."""
     judge, rows = sweep.ground.headline, []
     made = {(piece.kind, piece.name): arrays for piece, arrays in zip(pieces, results, strict=True)}
-    itself = _itself(whole, raw, left)
+    itself = made["signal", ""]
     for cell in sweep.variants(built.settings):
         x = float(cell.x) if isinstance(cell.x, int | float) else None
         head = _head(built.construction, cell.group, cell.label, x=x, is_default=cell.is_default)
@@ -145,27 +133,12 @@ def _head(
     return {"construction": construction, "group": group, "label": label, "x": x, "is_default": is_default, "informed": informed}
 
 
-def _itself(whole: ICSummary, raw: ICSummary, left: FloatArray | None) -> Arrays:
-    """Daily results of the signal itself, as a piece would give them."""
-    daily = whole.daily
-    ic = np.asarray(daily["ic"].fill_null(float("nan")).to_numpy())
-    return {
-        "ic": ic,
-        "names": daily["names"].to_numpy(),
-        "raw": np.asarray(raw.daily["ic"].fill_null(float("nan")).to_numpy()),
-        "left": np.full(ic.size, np.nan) if left is None else left,
-        "reason": np.where(np.isfinite(ic), 0, 1),
-    }
-
-
 def cell_rows(judge: Evaluator, head: Mapping[str, Any], made: Arrays) -> list[dict[str, Any]]:
     """Rows of CELL_SCHEMA for a cell: the whole sample and, where there is a split, out of sample.
 
     head: construction, group, label, x, is_default, informed. A cell without figures has one row with the reason.
     """
     blank = {**dict.fromkeys(CELL_SCHEMA), **head, "period": "all"}
-    if not made:
-        return [{**blank, "reason": "it cannot be built on these data"}]
     try:
         whole = summarise(
             str(head["label"]),

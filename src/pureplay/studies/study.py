@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -37,18 +37,19 @@ from pureplay.studies.assembly import (
     with_shuffles,
 )
 from pureplay.studies.evaluation import Evaluation
-from pureplay.studies.ground import Built, Ground, lay_ground, residual_frame
+from pureplay.studies.ground import Built, lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
-from pureplay.studies.momentum import coverage, data_facts, findings_frame, require_names
+from pureplay.studies.momentum import data_facts, findings_frame, require_names
 from pureplay.studies.records import ConstructionStudy, ProductStudy
 from pureplay.studies.remote import BaseBlock, stage_bases
 from pureplay.studies.settings import StudySettings
-from pureplay.studies.sweep import Piece, Sweep
+from pureplay.studies.sweep import Arrays, Piece, Sweep
 from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
 
 __all__ = ["StudySpec", "run_study"]
 
 Progress = Callable[[str], None]
+_AT_ONCE: Final = 2  # pieces side by side: one keeps the cores busy while the other is between its kernels; a third would want memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,24 +183,21 @@ def _construction(
 ) -> tuple[ConstructionStudy, Findings | None]:
     with clock.stage(f"{name}: scores and controls"):
         built = sweep.built(name)
-    ground, blank = sweep.ground, _unjudged(sweep.ground, built)
+    ground = sweep.ground
+    blank = _blank(built)
     try:
-        require_names(built.scores, spec.evaluation)
+        require_names(built.composite, spec.evaluation)
         with clock.stage(f"{name}: verdict"):
-            judged = verdict(ground.headline, f"{name} composite", built.scores.composite, built.controls, notes=built.notes)
+            judged = verdict(ground.headline, f"{name} composite", built.composite, built.controls, notes=built.notes)
     except InsufficientDataError as error:
         return replace(blank, not_evaluable=str(error)), None
-    score = built.scores.composite
+    score = built.composite
     with clock.stage(f"{name}: bases with industries, turnover, delivery"):
         bases = base_figures(ground, judged.orthogonal, sweep.bases, score)
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
     pieces, skipped = sweep.pieces(name, beside=[each.name for each in judged.controls if not each.identical])
-    units = _units(sweep, spec, built, pieces, store, cluster, clock)
-    do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
-    with clock.stage(f"{name}: battery"):
-        results = run_units(store, units, do, cluster=cluster, progress=clock.counted(f"{name}: battery"))
-    arrays = [each.arrays for each in results]
+    arrays = _run_pieces(sweep, spec, name, pieces, store, cluster, clock)
     days = joined_bases(pieces, arrays)
     figures = battery_figures(ground.evaluator, sweep.bases, days)
     dealt = [made["ic"] for piece, made in zip(pieces, arrays, strict=True) if piece.kind == "shuffle"]
@@ -209,7 +207,7 @@ def _construction(
         verdict=judged,
         bases=bases,
         figures=figures,
-        cells=cells_of(sweep, built, judged.orthogonal, judged.raw, pieces, arrays, left=days.left[0]),  # the full base comes first
+        cells=cells_of(sweep, built, pieces, arrays),
         turnover=held,
         delivery=delivery,
         skipped=tuple(skipped),
@@ -228,8 +226,8 @@ def _construction(
     return done, findings
 
 
-def _unjudged(ground: Ground, built: Built) -> ConstructionStudy:
-    """What is known of a construction before anything is judged."""
+def _blank(built: Built) -> ConstructionStudy:
+    """A construction without figures: what is left where nothing can be evaluated."""
     return ConstructionStudy(
         construction=built.construction,
         verdict=None,
@@ -240,26 +238,29 @@ def _unjudged(ground: Ground, built: Built) -> ConstructionStudy:
         turnover=None,
         delivery=float("nan"),
         residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
-        coverage=coverage(ground.market, built.scores),
-        scored_rows=int(np.isfinite(built.scores.composite).sum()),
+        coverage=built.coverage,
+        scored_rows=int(np.isfinite(built.composite).sum()),
     )
 
 
-def _units(
-    sweep: Sweep, spec: StudySpec, built: Built, pieces: Sequence[Piece], store: UnitStore, cluster: str | None, clock: _Clock
-) -> list[Unit]:
-    """The pieces as units; for a cluster with date blocks in files, and with what a worker must find."""
+def _run_pieces(
+    sweep: Sweep, spec: StudySpec, name: Construction, pieces: Sequence[Piece], store: UnitStore, cluster: str | None, clock: _Clock
+) -> list[Arrays]:
+    """Daily results of all pieces in their order; those that an earlier run has finished come from the store."""
     blocks: dict[int, BaseBlock] = {}
-    wanted = ""
     if cluster is not None:
-        wanted = json.dumps(spec.fingerprint(sweep.ground.data))
-        with clock.stage(f"{built.construction}: date blocks for the cluster"):
-            folder = store.folder / f"blocks-{built.construction}"
-            blocks = stage_bases(folder, sweep.ground, built.scores.composite, sweep.bases, spec.study.block_sessions)
-    return [
+        with clock.stage(f"{name}: date blocks for the cluster"):
+            place = store.folder / f"blocks-{name}"
+            blocks = stage_bases(place, sweep.ground, sweep.built(name).composite, sweep.bases, spec.study.block_sessions)
+    wanted = "" if cluster is None else json.dumps(spec.fingerprint(sweep.ground.data))
+    units = [
         Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None, wanted))
         for each in pieces
     ]
+    do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
+    with clock.stage(f"{name}: battery"):
+        results = run_units(store, units, do, cluster=cluster, at_once=_AT_ONCE, progress=clock.counted(f"{name}: battery"))
+    return [each.arrays for each in results]
 
 
 def _series_of(sweep: Sweep, days: BaseDays) -> Callable[[str, str, int], FloatArray | None]:

@@ -12,12 +12,14 @@ from pureplay.evaluate.robustness import run_bases
 from pureplay.panel import FloatArray
 from pureplay.signals.momentum import score_blocks
 from pureplay.signals.settings import Construction, SignalSettings
-from pureplay.signals.workshop import PeerWorkshop
+from pureplay.signals.workshop import PeerWorkshop, finest_scheme
+from pureplay.stats.subsets import subset_days
 from pureplay.studies.controls import (
     INDUSTRY,
     OWN_ONLY,
-    control_scores,
+    control_score,
     deal_within_industry,
+    industry_control,
     main_labels,
     schemes_by_depth,
     shuffle_source,
@@ -31,7 +33,7 @@ from pureplay.studies.variants import SignalCell, variant_cells, variant_scores
 __all__ = ["Arrays", "Piece", "Sweep", "variant_name"]
 
 Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
-Kind = Literal["bases", "variant", "winsorising", "placebo", "shuffle"]
+Kind = Literal["bases", "signal", "variant", "winsorising", "placebo", "shuffle"]
 _USUAL_MADS: Final = 3.0
 
 
@@ -52,7 +54,7 @@ class Piece:
 
     def __str__(self) -> str:
         part = {"bases": f"sessions {self.first} to {self.last}", "shuffle": f"{self.number + 1}"}.get(self.kind, self.name)
-        return f"{self.construction}: {self.kind} {part}"
+        return f"{self.construction}: {self.kind} {part}".rstrip()
 
 
 class Sweep:
@@ -95,13 +97,15 @@ class Sweep:
         pieces = [
             Piece(construction=construction, kind="bases", first=at, last=min(at + step, sessions)) for at in range(0, sessions, step)
         ]
+        pieces.append(Piece(construction=construction, kind="signal"))
         skipped = [f"{cell.group}: {cell.reason}" for cell in self.bases if cell.reason is not None]
         for cell in self.variants(settings):
             if cell.skip is not None:
                 skipped.append(f"{cell.group} {cell.label}: {cell.skip}")
             elif not cell.is_default:
                 pieces.append(Piece(construction=construction, kind="variant", name=variant_name(cell)))
-        pieces += [Piece(construction=construction, kind="winsorising", name=each) for each in ("signal", OWN_ONLY, INDUSTRY)]
+        scored = ("signal", OWN_ONLY, *([] if industry_control(self.ground.data, settings)[0] is None else [INDUSTRY]))
+        pieces += [Piece(construction=construction, kind="winsorising", name=each) for each in scored]
         if self.study.placebos:
             for placebo in placebo_cells(PeerWorkshop(self.ground.data, self.ground.market), settings):
                 if placebo.skip is None:
@@ -112,10 +116,8 @@ class Sweep:
         if why is not None:
             skipped.append(f"within-industry shuffles: {why}")
             return pieces, skipped
-        known = " ".join(beside)
-        pieces += [
-            Piece(construction=construction, kind="shuffle", name=known, number=number) for number in range(self.evaluation.shuffles)
-        ]
+        draws, known = range(self.evaluation.shuffles), " ".join(beside)
+        pieces += [Piece(construction=construction, kind="shuffle", name=known, number=number) for number in draws]
         return pieces, skipped
 
     def _no_shuffle(self, settings: SignalSettings) -> str | None:
@@ -134,25 +136,34 @@ class Sweep:
         """Daily results of a piece."""
         built = self.built(piece.construction)
         if piece.kind == "bases":
-            made = run_bases(self.ground.evaluator, built.scores.composite, self.bases, first=piece.first, last=piece.last)
+            made = run_bases(self.ground.evaluator, built.composite, self.bases, first=piece.first, last=piece.last)
             return {"ic": made.ic, "names": made.names, "reason": made.reason, "left": made.left, "fitted": made.fitted}
         if piece.kind == "shuffle":
             return self._shuffle(built, piece)
-        score = self._score(built, piece)
-        return {} if score is None else _days_of(self.ground.headline, score)
+        return _days_of(self.ground.headline, self._score(built, piece))
 
-    def _score(self, built: Built, piece: Piece) -> FloatArray | None:
+    def _score(self, built: Built, piece: Piece) -> FloatArray:
         if piece.kind == "placebo":
+            control = self._control_of(piece.name, built.settings)
+            if control in built.controls:
+                return built.controls[control].score
             return placebo_scores(built.workshop, built.settings, piece.name, seed=self.evaluation.seed)
+        if piece.kind == "signal":
+            return built.composite
         if piece.kind == "winsorising":
             mads = None if built.settings.winsorise_mads is not None else _USUAL_MADS
             changed = replace(built.settings, winsorise_mads=mads)
             if piece.name == "signal":
                 return score_blocks(built.market, built.workshop.peers(changed), changed).composite
-            controls, _ = control_scores(self.ground.data, built.market, changed)
-            return controls[piece.name].composite if piece.name in controls else None
+            return control_score(self.ground.data, built.market, changed, piece.name).composite
         cell = next(each for each in self.variants(built.settings) if variant_name(each) == piece.name)
         return variant_scores(built.workshop, cell).composite
+
+    def _control_of(self, placebo: str, settings: SignalSettings) -> str:
+        """Name of the control that is the placebo itself, empty where none is."""
+        finest, _ = industry_control(self.ground.data, settings)
+        same = placebo == "industry_baskets" and finest is not None and finest == finest_scheme(self.ground.data)
+        return OWN_ONLY if placebo == OWN_ONLY else INDUSTRY if same else ""
 
     def _shuffle(self, built: Built, piece: Piece) -> Arrays:
         """IC beyond base and the piece's controls of the pipeline with mixes dealt out again within each finest-level industry."""
@@ -172,5 +183,8 @@ def variant_name(cell: SignalCell) -> str:
 
 
 def _days_of(judge: Evaluator, score: FloatArray) -> Arrays:
-    made, raw = judge.days(score), judge.days(score, raw=True)
-    return {"ic": made.ic[0], "names": made.names[0], "reason": made.reason[0], "left": made.left, "raw": raw.ic[0]}
+    """Orthogonal to the base, and as it is, on the same names: those with every factor."""
+    columns = judge.base.shape[1]
+    both = np.array([[True] * columns, [False] * columns])
+    made = subset_days(score, judge.base, judge.forward, both, groups=judge.groups, eligible=judge.eligible, min_names=judge.min_names)
+    return {"ic": made.ic[0, 0], "names": made.names[0], "reason": made.reason[0, 0], "left": made.left[0], "raw": made.ic[1, 0]}
