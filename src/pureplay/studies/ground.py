@@ -23,7 +23,7 @@ from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.signals.workshop import PeerWorkshop
 from pureplay.stats.lookahead import compound_forward
 from pureplay.stats.orthogonal import Orders, forward_orders
-from pureplay.studies.controls import build_controls, schemes_by_depth
+from pureplay.studies.controls import INDUSTRY, OWN_ONLY, control_score, industry_control, schemes_by_depth
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.headline import published_split
 from pureplay.studies.momentum import coverage
@@ -209,17 +209,29 @@ def build_signal(ground: Ground, construction: Construction, settings: SignalSet
     say(f"{construction}: scores")
     scores = score_blocks(market, workshop.peers(settings), settings)
     say(f"{construction}: controls")
-    controls, _, notes = build_controls(ground.data, market, settings)
+    composite, names = scores.composite, coverage(ground.market, scores)
+    del scores  # a gigabyte at full size
+    controls, notes = _controls(ground.data, market, settings)
     return Built(
         construction=construction,
         settings=settings,
         market=market,
         workshop=workshop,
-        composite=scores.composite,
-        coverage=coverage(ground.market, scores),
+        composite=composite,
+        coverage=names,
         controls=controls,
         notes=notes,
     )
+
+
+def _controls(data: Dataset, market: Market, settings: SignalSettings) -> tuple[dict[str, Control], tuple[str, ...]]:
+    """Both controls as the evaluation takes them, built one after the other, and notes."""
+    scheme, notes = industry_control(data, settings)
+    made = {}
+    for name in (OWN_ONLY,) if scheme is None else (OWN_ONLY, INDUSTRY):
+        each = control_score(data, market, settings, name)
+        made[name] = Control(score=each.composite, parts=(each.biz_mom_z, each.biz_resvol_z))
+    return made, notes
 
 
 def residual_frame(residual: ResidualMarket) -> pl.DataFrame:
