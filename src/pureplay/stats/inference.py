@@ -8,7 +8,8 @@ import numpy.typing as npt
 from scipy import stats as distributions
 
 from pureplay.errors import SettingError
-from pureplay.panel import FloatArray
+from pureplay.panel import BoolArray, FloatArray
+from pureplay.stats.bootstrap import drawn_icirs
 
 __all__ = ["FEWEST_ON_GRID", "MeanTest", "OffsetNull", "ewc_test", "newey_west_t", "offset_null", "stationary_indices"]
 
@@ -75,14 +76,19 @@ def newey_west_t(series: FloatArray, *, lags: int) -> float:
 
 def stationary_indices(length: int, draws: int, *, mean_block: float, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Index rows of the stationary bootstrap (Politis & Romano 1994): blocks of geometric length, wrapped around the end."""
+    fresh, start = _block_starts(length, draws, mean_block=mean_block, rng=rng)
+    position = np.arange(length)
+    anchor = np.maximum.accumulate(np.where(fresh, position, 0), axis=1)
+    return np.asarray((np.take_along_axis(start, anchor, axis=1) + position - anchor) % length)
+
+
+def _block_starts(length: int, draws: int, *, mean_block: float, rng: np.random.Generator) -> tuple[BoolArray, npt.NDArray[np.int64]]:
+    """Where a block begins, and at which index, for every draw and position."""
     if mean_block < 1:
         raise SettingError(f"mean_block must be at least 1, not {mean_block}")
     fresh = rng.random((draws, length)) < 1.0 / mean_block
     fresh[:, 0] = True
-    start = rng.integers(0, length, size=(draws, length))
-    position = np.arange(length)
-    anchor = np.maximum.accumulate(np.where(fresh, position, 0), axis=1)
-    return np.asarray((np.take_along_axis(start, anchor, axis=1) + position - anchor) % length)
+    return fresh, rng.integers(0, length, size=(draws, length))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +126,9 @@ def offset_null(
         return None
     span = slice(dates[0], dates[-1] + 1)
     centred, offset = ic[span] - ic[dates].mean(), offset[span]
-    rows = stationary_indices(centred.size, draws, mean_block=mean_block, rng=rng)
-    icirs = np.stack([_icir(centred[rows[:, offset == each]]) for each in np.unique(offset)])
+    grids, group = np.unique(offset, return_inverse=True)
+    fresh, start = _block_starts(centred.size, draws, mean_block=mean_block, rng=rng)
+    icirs = drawn_icirs(centred, group.astype(np.int64), grids.size, fresh, start, fewest=FEWEST_ON_GRID)
     icirs = icirs[:, np.isfinite(icirs).any(axis=0)]  # a draw that met gaps only says nothing
     if not icirs.shape[1]:
         return None
@@ -141,15 +148,6 @@ def offset_null(
         p_se=float(np.sqrt(max(p * (1 - p), 1 / draws) / draws)),
         sd=float(means.std()),
     )
-
-
-def _icir(values: FloatArray) -> FloatArray:
-    known = np.isfinite(values)
-    n = known.sum(axis=1)
-    filled = np.where(known, values, 0.0)
-    mean = filled.sum(axis=1) / np.maximum(n, 1)
-    variance = np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1) / np.maximum(n - 1, 1)
-    return np.where((n >= FEWEST_ON_GRID) & (variance > 0), mean / np.sqrt(np.where(variance > 0, variance, 1.0)), np.nan)
 
 
 def _quantile_se(values: FloatArray, level: float) -> float:

@@ -38,36 +38,39 @@ __all__ = [
 BASE, INDUSTRIES = "base", " + industries"
 
 
-def base_figures(ground: Ground, whole: ICSummary, cells: Sequence[BaseCell], score: FloatArray) -> dict[str, ICSummary]:
+def base_figures(ground: Ground, whole: ICSummary, cells: Sequence[BaseCell], days: BaseDays, score: FloatArray) -> dict[str, ICSummary]:
     """Orthogonal figures on the whole base and without the short-window factors, each without and with industry dummies.
 
-    cells: plan of the battery. A base without an answer is left out.
+    cells, days: plan of the battery and its daily results, without industries. A base without an answer is left out.
     """
-    wanted = [cell for cell in cells if (cell.group == "full" or cell.group.startswith("without ")) and cell.reason is None]
-    names = [BASE if cell.group == "full" else cell.group for cell in wanted]
+    at = [k for k, cell in enumerate(cells) if (cell.group == "full" or cell.group.startswith("without ")) and cell.reason is None]
+    names = [BASE if cells[k].group == "full" else cells[k].group for k in at]
     out = {BASE: whole}
-    for suffix, groups in (("", None), (INDUSTRIES, ground.industries)):
-        if suffix and groups is None:
-            continue
-        judge = replace(ground.headline, groups=groups)
-        made = run_bases(judge, score, wanted)
+    for k, name in zip(at[1:], names[1:], strict=True):
+        _add(out, name, ground.headline, days, k)
+    if ground.industries is not None:
+        judge = replace(ground.headline, groups=ground.industries)
+        made = run_bases(judge, score, [cells[k] for k in at])
         for k, name in enumerate(names):
-            if name + suffix in out:
-                continue
-            try:
-                out[name + suffix] = summarise(
-                    name + suffix,
-                    judge.axes.sessions,
-                    made.ic[k, 0],
-                    made.names[0],
-                    made.reason[k, 0],
-                    horizon=judge.horizons[0],
-                    timing=judge.timing,
-                    closes=judge.closes,
-                )
-            except EvaluationError:
-                continue
+            _add(out, name + INDUSTRIES, judge, made, k)
     return out
+
+
+def _add(out: dict[str, ICSummary], name: str, judge: Evaluator, days: BaseDays, number: int) -> None:
+    """Figures of a base by its number; its horizons begin with the headline's."""
+    try:
+        out[name] = summarise(
+            name,
+            judge.axes.sessions,
+            days.ic[number, 0],
+            days.names[0],
+            days.reason[number, 0],
+            horizon=judge.horizons[0],
+            timing=judge.timing,
+            closes=judge.closes,
+        )
+    except EvaluationError:
+        return
 
 
 def turnover_of(ground: Ground, score: FloatArray, battery: Battery) -> Turnover | None:

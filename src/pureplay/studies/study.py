@@ -192,13 +192,14 @@ def _construction(
     except InsufficientDataError as error:
         return replace(blank, not_evaluable=str(error)), None
     score = built.composite
-    with clock.stage(f"{name}: bases with industries, turnover, delivery"):
-        bases = base_figures(ground, judged.orthogonal, sweep.bases, score)
+    with clock.stage(f"{name}: turnover, delivery"):
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
     pieces, skipped = sweep.pieces(name, beside=[each.name for each in judged.controls if not each.identical])
     arrays = _run_pieces(sweep, spec, name, pieces, store, cluster, clock)
     days = joined_bases(pieces, arrays)
+    with clock.stage(f"{name}: bases with industries"):
+        bases = base_figures(ground, judged.orthogonal, sweep.bases, days, score)
     figures = battery_figures(ground.evaluator, sweep.bases, days)
     dealt = [made["ic"] for piece, made in zip(pieces, arrays, strict=True) if piece.kind == "shuffle"]
     judged = with_shuffles(judged, spec.evaluation.shuffles, dealt)

@@ -1,5 +1,6 @@
 """The battery in pieces: blocks of dates under all bases, and signals built anew. A piece gives arrays that can be kept."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -13,6 +14,7 @@ from pureplay.panel import FloatArray
 from pureplay.signals.momentum import score_blocks
 from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.signals.workshop import PeerWorkshop, finest_scheme
+from pureplay.stats.orthogonal import orthogonal_days
 from pureplay.stats.subsets import subset_days
 from pureplay.studies.controls import (
     INDUSTRY,
@@ -79,11 +81,13 @@ class Sweep:
         self._say = say
         self._built: Built | None = None
         self._labels: np.ndarray[Any, np.dtype[np.int64]] | None = None
+        self._stacked: tuple[tuple[Construction, str], FloatArray] | None = None
+        self._alone = threading.Lock()
 
     def built(self, construction: Construction) -> Built:
         """The signal of a construction; the one before is let go."""
         if self._built is None or self._built.construction != construction:
-            self._built = None
+            self._built = self._stacked = None
             self._built = build_signal(self.ground, construction, self.signal, say=self._say)
         return self._built
 
@@ -173,8 +177,18 @@ class Sweep:
         files = np.asarray((peers.mix.active >= 0).any(axis=0))
         source = shuffle_source(self._labels, files, np.random.default_rng([self.evaluation.seed, piece.number]))
         dealt = score_blocks(built.market, deal_within_industry(peers, source), built.settings).composite
-        parts = tuple(part for name in piece.name.split() for part in built.controls[name].parts)
-        return {"ic": self.ground.headline.days(dealt, extra=parts).ic[0]}
+        judge = self.ground.headline
+        made = orthogonal_days(dealt, judge.base, judge.forward, extra=self._parts(built, piece.name), min_names=judge.min_names)
+        return {"ic": made.ic[0]}
+
+    def _parts(self, built: Built, names: str) -> FloatArray:
+        """z-scores of some controls as one block, kept for all shuffles of a construction."""
+        key = (built.construction, names)
+        with self._alone:  # pieces run side by side, and the block is of half a gigabyte at full size
+            if self._stacked is None or self._stacked[0] != key:
+                parts = [part for name in names.split() for part in built.controls[name].parts]
+                self._stacked = (key, np.stack(parts, axis=1))
+            return self._stacked[1]
 
 
 def variant_name(cell: SignalCell) -> str:
