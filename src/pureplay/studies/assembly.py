@@ -1,5 +1,6 @@
 """From daily results of the battery to its tables: cells of rebuilt signals, bases, shuffles, what the report says of the base."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pureplay.dataset import file_sha256
 from pureplay.errors import EvaluationError, InsufficientDataError, TableError
 from pureplay.evaluate.cell_figures import BaseDays, offset_icirs
 from pureplay.evaluate.cells import BaseCell, Battery
@@ -29,6 +31,7 @@ __all__ = [
     "cell_frame",
     "cell_rows",
     "cells_of",
+    "file_digest",
     "joined_bases",
     "read_factors",
     "turnover_of",
@@ -221,17 +224,32 @@ def base_facts(ground: Ground) -> dict[str, Any]:
     }
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file of the user; raises TableError where it cannot be read."""
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise TableError(f"{path} cannot be read ({error.strerror}): give the path of the file") from error
+
+
+def _require_heading(path: Path) -> None:
+    """polars gives the second of two columns of one name another one."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        heading = next(csv.reader(lines), [])
+    twice = [each for each in dict.fromkeys(heading) if heading.count(each) > 1]
+    if twice:
+        raise TableError(f"{path} has several columns named {', '.join(map(repr, twice))}: give every column a name of its own")
+
+
 def read_factors(path: Path) -> pl.DataFrame:
-    """The user's own stack from a Parquet or CSV file; raises TableError where it cannot be read."""
-    readers = {".parquet": pl.read_parquet, ".csv": pl.read_csv}
-    if path.suffix.lower() not in readers:
+    """The user's own stack from a Parquet or CSV file; raises TableError where it cannot be read or names a column twice."""
+    if path.suffix.lower() not in (".parquet", ".csv"):
         raise TableError(f"{path} is neither .parquet nor .csv: save the factors (date, asset and numbers) as one of them")
     try:
-        return (
-            pl.read_parquet(path, glob=False)
-            if path.suffix.lower() == ".parquet"
-            else pl.read_csv(path, infer_schema_length=None, glob=False)
-        )
-    except (OSError, pl.exceptions.PolarsError) as error:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path, glob=False)
+        _require_heading(path)
+        return pl.read_csv(path, infer_schema_length=None, glob=False)
+    except (OSError, UnicodeDecodeError, csv.Error, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().split("\n")[0]
         raise TableError(f"{path} cannot be read ({reason}): save the factors (date, asset and numbers) again") from error

@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 from pureplay.errors import SettingError
 from pureplay.evaluate.summary import is_whole
 from pureplay.products.taxonomy import Level
-from pureplay.signals.settings import Construction
+from pureplay.signals.settings import Construction, SignalSettings
 
 __all__ = ["BaseChoice", "StudySettings"]
 
@@ -45,5 +45,19 @@ class StudySettings:
             raise SettingError(f"base must be one of {', '.join(get_args(BaseChoice))}, not {self.base!r}")
         if self.industry_labels not in _LABELS:
             raise SettingError(f"industry_labels must be one of {', '.join(_LABELS)}, not {self.industry_labels!r}")
+        for name, setting in (("buffers_days", "buffer_days"), ("purities", "purity"), ("min_peers", "min_peers"), ("levels", "level")):
+            grid = getattr(self, name)
+            if len(set(grid)) < len(grid):
+                raise SettingError(f"{name} must name every value once, not {list(grid)}")
+            for value in grid:
+                _require_signal(name, setting, value)
         if not is_whole(self.block_sessions) or self.block_sessions < 1:
             raise SettingError(f"block_sessions must be a whole number of at least 1, not {self.block_sessions!r}")
+
+
+def _require_signal(name: str, setting: str, value: object) -> None:
+    """Raise SettingError for a value of a grid that a signal could not be built with."""
+    try:
+        SignalSettings(**{"purity_inclusive": True, setting: value})  # type: ignore[arg-type]
+    except SettingError as error:
+        raise SettingError(f"{name}: {error}") from error

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pureplay.dataset import Dataset, file_sha256
+from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError
 from pureplay.evaluate.cell_figures import BaseDays, battery_figures
 from pureplay.evaluate.cells import Battery
@@ -30,6 +30,7 @@ from pureplay.studies.assembly import (
     base_figures,
     cell_frame,
     cells_of,
+    file_digest,
     joined_bases,
     read_factors,
     turnover_of,
@@ -74,7 +75,7 @@ class StudySpec:
 
     def fingerprint(self, data: Dataset) -> dict[str, Any]:
         """What every unit of the study depends on."""
-        files = [None if path is None else file_sha256(path) for path in (self.factors, self.families)]
+        files = [None if path is None else file_digest(path) for path in (self.factors, self.families)]
         return {"data": data.fingerprint(), "calendar": data.calendar, "files": files, "settings": self.settings(), "code": source_digest()}
 
 
