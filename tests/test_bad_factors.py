@@ -313,7 +313,7 @@ def test_no_factor_at_all() -> None:
 
 @pytest.mark.parametrize("size", [1e300, 1e-200])
 def test_a_score_beyond_squares(size: float) -> None:
-    with pytest.raises(TableError, match="the signal.score has .*another unit"):
+    with pytest.raises(TableError, match=r"the signal\.score has .*another unit"):
         orthogonal_icir(score().with_columns(pl.col("score") * size), future(), stack(), timing=TIMING)
 
 
@@ -449,7 +449,7 @@ def test_families_files_that_are_none(tmp_path: Path) -> None:
     for each, error, words in ((tmp_path / "a.txt", SettingError, "TOML nor CSV"), (tmp_path / "a.csv", TableError, "cannot be read")):
         with pytest.raises(error, match=words):
             read_families(each)
-    with pytest.raises(TableError, match="families name 1 factors that the table does not have: aa .is it 'a'"):
+    with pytest.raises(TableError, match=r"families name 1 factors that the table does not have: aa \(is it 'a'"):
         own_factors(stack(), load_market(dataset()).axes, families={"aa": "style"})
 
 
@@ -511,6 +511,11 @@ def kept(*names: str) -> dict[str, pl.DataFrame]:
     return {name: tables()[name] for name in names}
 
 
+def cut(where: pl.Expr, column: str) -> dict[str, pl.DataFrame]:
+    """Rows of the tables that have the column."""
+    return {name: frame.filter(where) if column in frame.columns else frame for name, frame in tables().items()}
+
+
 def test_datasets_that_lack_tables() -> None:
     bare = Dataset.from_frames(kept("bars"))
     assert base_factors(bare).kind == "price"
@@ -566,6 +571,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dataset().write(out / "data")
     Dataset.from_frames(kept("bars")).write(out / "bars")
     Dataset.from_frames({name: frame for name, frame in tables().items() if name not in ("statements", "factors")}).write(out / "poor")
+    Dataset.from_frames(cut(pl.col("asset").is_in(stocks()[:3]), "asset")).write(out / "three")
+    Dataset.from_frames(cut(pl.col("date").is_in(days()[-25:]), "date")).write(out / "short")
     stack().write_parquet(out / "f.parquet")
     stack().with_columns(score()["score"]).head(100).write_csv(out / "part.csv")
     rows = b"2025-05-13,000001.SZ,1,2\n2025-05-14,000001.SZ,1,2\n"
@@ -635,10 +642,11 @@ COMMANDS = {
 }
 
 
+Run = Callable[[Command], tuple[int, str]]
+
+
 @pytest.fixture
-def run(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Command], tuple[int, str]]:
+def run(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command; its exit code and everything it said, on one line."""
     if "pureplay.reports.study" not in sys.modules:
         page = ModuleType("pureplay.reports.study")
@@ -670,7 +678,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("case", COMMANDS.values(), ids=COMMANDS.keys())
-def test_a_command_is_refused_in_one_message(case: Command, run: Callable[[Command], tuple[int, str]], place: Path, tmp_path: Path) -> None:
+def test_a_command_is_refused_in_one_message(case: Command, run: Run, place: Path, tmp_path: Path) -> None:
     before = held(place)
     code, said = run(case)
     assert code == 2
@@ -691,14 +699,26 @@ SOUND = {
         change=("shuffles = 0", "shuffles = 0\nsplit = 2099-01-01"), words="the split 2099-01-01 does not lie"
     ),
     "a stack for a part": Command(factors="part.csv", words="is not evaluable"),
+    "three stocks": Command(data="three", factors=None, words="is not evaluable: a date with scores has 0 scored names"),
+    "twenty-five sessions": Command(data="short", factors=None, words="left out of the base, for they never come into force"),
     "no statements": Command(data="poor", factors=None, words="price-only base of 13 factors"),
 }
 
 
 @pytest.mark.parametrize("case", SOUND.values(), ids=SOUND.keys())
-def test_a_command_that_runs_says_what_is_odd(case: Command, run: Callable[[Command], tuple[int, str]], tmp_path: Path) -> None:
+def test_a_command_that_runs_says_what_is_odd(case: Command, run: Run, tmp_path: Path) -> None:
     code, said = run(case)
     assert code == 0, said
     assert case.words in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.toml", "out"]
     assert (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_cluster_that_does_not_answer(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("pureplay.parallel._REACH_SECONDS", 0.2)
+    code, said = run(Command(more=("--cluster", "tcp://127.0.0.1:1"), words=""))
+    assert code == 2
+    assert "error: no dask scheduler answers at tcp://127.0.0.1:1" in said
+    assert "start one with `dask scheduler`, or correct it" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
