@@ -16,7 +16,7 @@ from pureplay.stats.subsets import subset_days
 
 BAR_SECONDS = 25.0
 NAIVE = "numpy.linalg.lstsq on one BLAS thread and pandas ranks, date by date and base by base"
-SLICE = 2
+SLICE = 4  # 224 regressions
 COLUMNS, HORIZONS, SEEDS = 22, 7, 5
 FAMILIES = ((0, 1), (2, 3, 15), (4,), (5, 13, 14), (6, 16, 17), (7, 8, 9), (10,), (11,), (12,), (18, 19, 20), (21,))
 

@@ -36,6 +36,7 @@ BENCHES = {
     "battery_56x7": Bench("battery", "measure", False),
     "parquet_to_scores": Bench("parquet_to_scores", "measure", True),
     "factors_22": Bench("factors_22", "measure", True),
+    "study": Bench("study", "measure", True),
 }
 
 

@@ -92,14 +92,16 @@ def over_units(
     units: Iterable[U],
     *,
     cluster: str | None = None,
+    at_once: int = 1,
     keep: Callable[[int, R], None],
     progress: Progress | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> None:
     """Call `work(unit)` for every unit and `keep(index, result)` here, one at a time, as the results come (in any order).
 
-    cluster: None = one unit after the other in this process. A unit's kernels use all threads through `over_blocks` already; processes
-    beside each other would each hold a copy of blocks of gigabytes and compete for the same cores. Inside a `joblib.parallel_config` of
+    cluster: None = in this process, `at_once` units at a time in threads that share the cores (what a unit does between its kernels
+    leaves cores idle). A unit's kernels use its threads through `over_blocks`; processes beside each other would each hold a copy of
+    blocks of gigabytes. Inside a `joblib.parallel_config` of
     the caller, joblib's backend named there takes the units. "tcp://host:port" = the scheduler of a dask cluster; `work` is then a
     function at the top of a module that the workers can import, units and results can be pickled and are small: workers read data by
     path. A unit whose worker dies runs again on another.
@@ -110,13 +112,15 @@ def over_units(
     """
     todo = list(units)
     tell = _teller(progress, len(todo), clock)
-    with nullcontext(None) if cluster is None else _cluster(cluster) as backend:
-        calls = _calls_here(work, todo) if backend is None else _calls_there(work, todo)
+    # one limit around all: units that set and lift it beside each other would leave the other's kernels with more BLAS threads
+    calm = threadpool_limits(1, user_api="blas") if cluster is None and at_once > 1 else nullcontext()
+    with calm, nullcontext(None) if cluster is None else _cluster(cluster) as backend:
+        calls = _calls_here(work, todo, at_once) if backend is None else _calls_there(work, todo)
         tell(0)
         fault: Exception | None = None
         done = 0
         stop = threading.Event()
-        for index, result, error in _outcomes(backend, calls, stop) if calls else ():
+        for index, result, error in _outcomes(backend, calls, stop, at_once) if calls else ():
             if error is not None:
                 fault = fault or error
                 stop.set()
@@ -142,7 +146,7 @@ Outcome = tuple[int, Any, Exception | None]
 Call = tuple[Callable[..., "Outcome | bytes"], tuple[Any, ...], dict[str, Any]]
 
 
-def _outcomes(backend: Any, calls: Sequence[Call], stop: threading.Event) -> Iterator[Outcome]:
+def _outcomes(backend: Any, calls: Sequence[Call], stop: threading.Event, at_once: int) -> Iterator[Outcome]:
     """Index, result and error of the calls as they end; none begins once `stop` is set."""
     import joblib
 
@@ -152,7 +156,9 @@ def _outcomes(backend: Any, calls: Sequence[Call], stop: threading.Event) -> Ite
                 return
             yield call
 
-    with nullcontext() if backend is None else joblib.parallel_config(backend=backend, n_jobs=-1):
+    together = backend is not None or at_once > 1
+    pool = joblib.parallel_config(backend=backend or "threading", n_jobs=at_once if backend is None else -1) if together else nullcontext()
+    with pool:
         results = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")(begun())
     try:
         for each in results:
@@ -163,8 +169,9 @@ def _outcomes(backend: Any, calls: Sequence[Call], stop: threading.Event) -> Ite
             results.close()
 
 
-def _calls_here(work: Callable[[U], R], units: Sequence[U]) -> list[Call]:
-    return [(_attempt_here, (index, work, unit), {}) for index, unit in enumerate(units)]
+def _calls_here(work: Callable[[U], R], units: Sequence[U], at_once: int) -> list[Call]:
+    threads = max(1, worker_count() // at_once) if at_once > 1 else _THREADS.get()
+    return [(_attempt_here, (index, work, unit, threads), {}) for index, unit in enumerate(units)]
 
 
 def _calls_there(work: Callable[[U], R], units: Sequence[U]) -> list[Call]:
@@ -184,9 +191,10 @@ def _packed(work: object, unit: object) -> bytes:
         ) from error
 
 
-def _attempt_here(index: int, work: Callable[[U], R], unit: U) -> Outcome:
+def _attempt_here(index: int, work: Callable[[U], R], unit: U, threads: int | None) -> Outcome:
     try:
-        return index, work(unit), None
+        with workers(threads):
+            return index, work(unit), None
     except Exception as error:  # noqa: BLE001 - raised again by over_units
         return index, None, error
 

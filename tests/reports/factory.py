@@ -36,7 +36,15 @@ def offset_null(width: float = 0.25, p: float = 0.012) -> OffsetNull:
     """A null band symmetric about 0."""
     levels = ((0.025, -width), (0.05, -0.8 * width), (0.5, 0.0), (0.95, 0.8 * width), (0.975, width))
     return OffsetNull(
-        draws=1000, mean_block=40.0, quantiles=levels, quantile_se=0.006, all_positive=0.13, all_positive_se=0.01, p=p, p_se=0.003
+        draws=1000,
+        mean_block=40.0,
+        quantiles=levels,
+        quantile_se=0.006,
+        sd=width / 1.96,
+        all_positive=0.13,
+        all_positive_se=0.01,
+        p=p,
+        p_se=0.003,
     )
 
 

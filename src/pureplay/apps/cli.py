@@ -13,6 +13,8 @@ from pureplay.errors import PureplayError
 
 __all__ = ["app", "main"]
 
+_WIDE = 150
+
 app = typer.Typer(
     name="pureplay",
     help="Product-level equity research: product momentum from filings, bars and your own factors, and an honest verdict on it.",
@@ -267,7 +269,9 @@ def _tell_study(made: Any, out: Path, page: str) -> None:
 
     console = _console(stderr=False)
     for each in study_tables(made):
-        console.print(each, soft_wrap=isinstance(each, str), highlight=False, markup=False)
+        # a pipe has no width of its own: the table keeps its lines whole there
+        width = None if console.is_terminal else _WIDE
+        console.print(each, soft_wrap=isinstance(each, str), highlight=False, markup=False, width=width)
     console.print(f"report: {out / f'{page}.html'}   figures: {out / f'{page}.json'}", soft_wrap=True, highlight=False)
 
 

@@ -20,6 +20,7 @@ from pureplay.evaluate.records import OrthogonalICIR
 from pureplay.market import load_market
 from pureplay.sessions import Calendar
 from pureplay.signals.momentum import product_peers, score_blocks
+from pureplay.signals.residual import signal_market
 from pureplay.signals.settings import SignalSettings
 from pureplay.sources.files import Imported, load
 from pureplay.studies.controls import control_scores, schemes_by_depth
@@ -107,7 +108,7 @@ def write_signal(data_folder: Path, settings: SignalSettings, out: Path, *, prog
     file_place(out)
     data = Dataset.open(data_folder)
     progress("market")
-    market = load_market(data)
+    market = signal_market(data, load_market(data), settings)
     progress("product mix and baskets")
     peers = product_peers(data, market, settings)
     progress("scores")
@@ -138,7 +139,7 @@ def evaluate_scores(
     progress("forward returns")
     future = forward_returns(data, sessions=evaluation.horizon_sessions, delay=evaluation.delay_sessions)
     progress("controls")
-    market = load_market(data)
+    market = signal_market(data, load_market(data), settings)
     controls, notes = control_scores(data, market, settings)
     base = data.frame("factors") if data.has("factors") and evaluation.base != () else None
     if base is not None and evaluation.base is not None:

@@ -1,6 +1,5 @@
 """What `pureplay study` and `pureplay battery` do, from files to files; a killed run is taken up where it was."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,11 +11,12 @@ import polars as pl
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import folder_place, replace_folder, require_apart, run_fault
 from pureplay.apps.outputs import manifest_of, plain, seal
-from pureplay.dataset import Dataset, write_json
-from pureplay.errors import PureplayError, SettingError
+from pureplay.dataset import Dataset, file_sha256, write_json
+from pureplay.errors import DatasetError, PureplayError, SettingError
 from pureplay.parallel import require_address, workers
 from pureplay.reports.study import render_study
 from pureplay.signals.settings import Construction
+from pureplay.storage import only_writer
 from pureplay.studies.records import ProductStudy
 from pureplay.studies.study import StudySpec, run_study
 
@@ -80,11 +80,20 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
             progress("writing the report")
             _write(asked.out, made, spec, page)
     except PureplayError:
-        if not any(work.glob("*.unit")):  # nothing that a second run could go on with
-            shutil.rmtree(work, ignore_errors=True)
+        if work.is_dir() and not any(work.glob("*.unit")):  # nothing that a second run could go on with
+            _remove(work)
         raise
-    shutil.rmtree(work, ignore_errors=True)  # the finished pieces have served
+    _remove(work)
     return made
+
+
+def _remove(work: Path) -> None:
+    """Remove the finished pieces, for they have served, unless another run has taken them up."""
+    try:
+        with only_writer(work):
+            shutil.rmtree(work, ignore_errors=True)
+    except (DatasetError, OSError):
+        return
 
 
 def _write(out: Path, study: ProductStudy, spec: StudySpec, page: str) -> None:
@@ -113,5 +122,6 @@ def _tables(study: ProductStudy) -> dict[str, pl.DataFrame]:
 
 
 def _inputs(spec: StudySpec) -> Mapping[str, Any]:
-    """SHA-256 of the user's own files."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (spec.factors, spec.families) if path is not None}
+    """Name and SHA-256 of the user's own files, by what they are for."""
+    given = {"factors": spec.factors, "families": spec.families}
+    return {use: {"file": path.name, "sha256": file_sha256(path)} for use, path in given.items() if path is not None}

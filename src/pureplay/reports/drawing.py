@@ -20,7 +20,9 @@ __all__ = [
     "dot_rows",
     "drawn",
     "marks",
+    "named_rows",
     "new_figure",
+    "ribbon",
     "scaled",
     "style",
     "tick",
@@ -123,3 +125,26 @@ def tick(figure: go.Figure, value: float, base: int, shade: str) -> None:
     """Mark a value of a row by an upright line."""
     if math.isfinite(value):
         figure.add_shape(type="line", x0=value, x1=value, y0=base + 0.04, y1=base + 0.76, line={"color": shade, "width": 2})
+
+
+def ribbon(figure: go.Figure, x: Sequence[float], low: Sequence[float], high: Sequence[float], shade: str) -> None:
+    """Shade what lies between two curves."""
+    red, green, blue = (int(shade[at : at + 2], 16) for at in (1, 3, 5))
+    hidden = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    figure.add_scatter(x=list(x), y=list(low), **hidden)
+    figure.add_scatter(x=list(x), y=list(high), fill="tonexty", fillcolor=f"rgba({red},{green},{blue},0.14)", **hidden)
+    figure.update_layout(legend_traceorder="normal")  # a filled trace would turn it round
+
+
+def named_rows(x_title: str, names: Sequence[str], *, height: int = 46) -> go.Figure:
+    """A figure of one row a name, which stands above its dots; row k from the top has its dots near y = n - k - 0.7."""
+    figure = new_figure(x_title, "", height=96 + height * max(len(names), 1))
+    for row, name in enumerate(names):
+        figure.add_annotation(
+            x=0, xref="paper", xanchor="left", y=len(names) - row - 0.02, yanchor="top", showarrow=False, borderpad=0,
+            text=label(name, 58), font={"size": 11.5, "color": INK}, bgcolor="#ffffff",
+        )  # fmt: skip
+    figure.update_yaxes(range=[0, max(len(names), 1)], visible=False)
+    figure.update_xaxes(zeroline=True, zerolinecolor=MUTED)
+    figure.update_layout(margin={"l": 14, "r": 14, "t": 40, "b": 44})
+    return figure

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 __all__ = [
     "DASH",
+    "NO_BREAK",
     "count",
     "day",
     "enumerate_words",
@@ -25,7 +26,7 @@ __all__ = [
 
 DASH: Final = "–"
 _MINUS: Final = "−"
-_NO_BREAK: Final = "\u00a0"
+NO_BREAK: Final = "\u00a0"
 
 
 def _missing(value: float | None) -> bool:
@@ -50,7 +51,7 @@ def span(low: float | None, high: float | None, digits: int = 3) -> str:
     """An interval such as [+0.097, +0.589]; a dash where either end is missing."""
     if _missing(low) or _missing(high):
         return DASH
-    return f"[{signed(low, digits)},{_NO_BREAK}{signed(high, digits)}]"
+    return f"[{signed(low, digits)},{NO_BREAK}{signed(high, digits)}]"
 
 
 def extent(values: Iterable[float]) -> tuple[float, float]:
@@ -63,7 +64,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     """A share as 2.1 %."""
     if value is None or _missing(value):
         return DASH
-    return f"{100 * value:.{digits}f}{_NO_BREAK}%".replace("-", _MINUS)
+    return f"{100 * value:.{digits}f}{NO_BREAK}%".replace("-", _MINUS)
 
 
 def count(value: float | None) -> str:
@@ -76,9 +77,9 @@ def count(value: float | None) -> str:
 def probability(p: float | None, draws: int | None = None) -> str:
     """A p-value with its sign of relation: "= 0.012", or "< 0.001" where no draw (or nothing printable) was as far out."""
     if p is None or _missing(p):
-        return f"={_NO_BREAK}{DASH}"
+        return f"={NO_BREAK}{DASH}"
     floor = max(0.001, 1 / draws) if draws else 0.001
-    return f"<{_NO_BREAK}{floor:.3f}" if p < floor else f"={_NO_BREAK}{p:.3f}"
+    return f"<{NO_BREAK}{floor:.3f}" if p < floor else f"={NO_BREAK}{p:.3f}"
 
 
 def day(value: date | None) -> str:

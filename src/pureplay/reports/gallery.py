@@ -9,18 +9,36 @@ from pureplay.evaluate.records import CRITICAL_T
 from pureplay.reports import figures
 from pureplay.studies.records import MomentumStudy
 
-__all__ = ["Chart", "gallery"]
+__all__ = ["Chart", "Numbers", "gallery"]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A table of printed figures. words: how many columns from the left hold text."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 2
+
+    def pruned(self) -> "Numbers":
+        """Without the columns in which every figure is blank."""
+        kept = [k for k in range(len(self.heads)) if k < self.words or any(row[k] for row in self.rows)]
+        return Numbers(tuple(self.heads[k] for k in kept), tuple(tuple(row[k] for k in kept) for row in self.rows), self.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A figure with its title and reading line. shape: "half" or "wide" of the page, or "tall", a half over two rows."""
+    """A figure with its title and reading line. shape: "half" or "wide" of the page, or "tall", a half over two rows.
+
+    numbers: what is drawn as a table, folded beneath the figure.
+    """
 
     key: str
     title: str
     note: str
     figure: go.Figure
     shape: str = "half"
+    numbers: Numbers | None = None
 
 
 def gallery(studies: Sequence[MomentumStudy]) -> tuple[Chart, ...]:

@@ -1,31 +1,22 @@
 """One self-contained page on one or more studies: verdict, figures, charts, what was left out, settings, glossary."""
 
-import base64
-import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cache
 from pathlib import Path
-from typing import Any, Final
-
-import jinja2
-import plotly.io
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
+from typing import Any
 
 from pureplay.errors import SettingError
 from pureplay.reports import grids, wording
 from pureplay.reports.drawing import colour
 from pureplay.reports.formats import DASH, count, day, flatten, signed
-from pureplay.reports.gallery import Chart, gallery
+from pureplay.reports.gallery import gallery
+from pureplay.reports.page import fill
 from pureplay.studies.records import MomentumStudy
 
 __all__ = ["render", "write"]
-
-_JSON_IN_HTML: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def render(studies: Sequence[MomentumStudy], *, title: str, manifest: Mapping[str, Any]) -> str:
@@ -37,30 +28,24 @@ def render(studies: Sequence[MomentumStudy], *, title: str, manifest: Mapping[st
     if not studies:
         raise SettingError("a report needs at least one study, and there is none: pass the study as [study]")
     judged = [study.verdict for study in studies if study.verdict is not None]
-    charts = gallery(studies)
     mixed = [study.name for study in studies if study.synthetic]
-    page = _template().render(
-        title=title,
-        synthetic=wording.SYNTHETIC if mixed else "",
-        synthetic_names=mixed if 0 < len(mixed) < len(studies) else [],
-        facts=_facts(studies),
-        cards=[_card(index, study) for index, study in enumerate(studies)],
-        names=[study.name for study in studies],
-        colours=[colour(index) for index in range(len(studies))],
-        headline=grids.headline(studies) if judged else (),
-        charts=charts,
-        chart_data={chart.key: _chart_json(chart) for chart in charts},
-        skips=grids.skips(studies),
-        refusals=grids.refusals(studies),
-        universes=grids.universes(studies),
-        settings=_settings(studies),
-        manifest=flatten(manifest),
-        glossary=wording.glossary(judged[0].orthogonal.grid_sessions if judged else 20),
-        plotly=Markup(get_plotlyjs()) if charts else "",
-        starter=Markup(_starter()) if charts else "",
-        policy=_policy([get_plotlyjs(), _starter()] if charts else []),
-    )
-    return page if page.endswith("\n") else f"{page}\n"
+    context = {
+        "title": title,
+        "synthetic": wording.SYNTHETIC if mixed else "",
+        "synthetic_names": mixed if 0 < len(mixed) < len(studies) else [],
+        "facts": _facts(studies),
+        "cards": [_card(index, study) for index, study in enumerate(studies)],
+        "names": [study.name for study in studies],
+        "colours": [colour(index) for index in range(len(studies))],
+        "headline": grids.headline(studies) if judged else (),
+        "skips": grids.skips(studies),
+        "refusals": grids.refusals(studies),
+        "universes": grids.universes(studies),
+        "settings": _settings(studies),
+        "manifest": flatten(manifest),
+        "glossary": wording.glossary(judged[0].orthogonal.grid_sessions if judged else 20),
+    }
+    return fill("report.html", gallery(studies), context)
 
 
 def write(path: str | Path, studies: Sequence[MomentumStudy], *, title: str, manifest: Mapping[str, Any]) -> Path:
@@ -80,38 +65,6 @@ def write(path: str | Path, studies: Sequence[MomentumStudy], *, title: str, man
     finally:
         partial.unlink(missing_ok=True)
     return target
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("pureplay.reports", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _template() -> jinja2.Template:
-    return _environment().get_template("report.html")
-
-
-@cache
-def _starter() -> str:
-    return _environment().get_template("charts.js").render()
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """Content-Security-Policy that lets exactly these scripts run and nothing be fetched."""
-    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts)
-    allowed = " ".join(f"'sha256-{each}'" for each in digests) or "'none'"
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
-
-
-def _chart_json(chart: Chart) -> Markup:
-    """Data and layout as JSON that cannot end the element it stands in."""
-    return Markup(plotly.io.to_json(chart.figure, validate=False).translate(_JSON_IN_HTML))
 
 
 def _facts(studies: Sequence[MomentumStudy]) -> tuple[tuple[str, str], ...]:

@@ -6,9 +6,9 @@ from typing import Final
 
 from pureplay.evaluate.records import CRITICAL_T, ControlFigure, ICSummary, OrthogonalICIR
 from pureplay.reports.formats import DASH, count, enumerate_words, extent, percent, probability, signed, span
-from pureplay.studies.records import MomentumStudy
+from pureplay.studies.records import ConstructionStudy, MomentumStudy
 
-__all__ = ["SYNTHETIC", "failed_bars", "glossary", "paragraphs", "status"]
+__all__ = ["SYNTHETIC", "conclusion", "failed_bars", "glossary", "null_place", "paragraphs", "status"]
 
 SYNTHETIC: Final = "Synthetic data: simulated market, not evidence about any real one"
 
@@ -85,7 +85,7 @@ def glossary(grid: int) -> tuple[tuple[str, str], ...]:
     return tuple((term, meaning.format(grid=grid)) for term, meaning in _GLOSSARY)
 
 
-def status(study: MomentumStudy) -> str:
+def status(study: MomentumStudy | ConstructionStudy) -> str:
     """The verdict in a few words."""
     return "Not evaluable" if study.verdict is None else f"Product information: {study.verdict.product_information}"
 
@@ -96,7 +96,7 @@ def paragraphs(study: MomentumStudy) -> tuple[str, ...]:
     if verdict is None:
         return ("The scores of this study cannot be evaluated, so it has no verdict.", study.not_evaluable or "No reason was recorded.")
     against = [*_controls(verdict), *_nested(verdict)]
-    return (_conclusion(verdict), f"{_headline(verdict)} {_null(verdict.orthogonal)}", " ".join(against))
+    return (conclusion(verdict), f"{_headline(verdict)} {null_place(verdict.orthogonal)}", " ".join(against))
 
 
 def _headline(verdict: OrthogonalICIR) -> str:
@@ -109,7 +109,8 @@ def _headline(verdict: OrthogonalICIR) -> str:
     )
 
 
-def _null(found: ICSummary) -> str:
+def null_place(found: ICSummary) -> str:
+    """Where the figure lies against signals that know nothing, in a sentence."""
     if found.null is None:
         return "Where a signal that knows nothing would land was not simulated, or there are too few dates for it."
     band = dict(found.null.quantiles)
@@ -157,7 +158,8 @@ def failed_bars(verdict: OrthogonalICIR) -> tuple[str, ...]:
     return tuple(failed)
 
 
-def _conclusion(verdict: OrthogonalICIR) -> str:
+def conclusion(verdict: OrthogonalICIR) -> str:
+    """Whether products hold information, in a sentence with the bars that decide it."""
     if verdict.product_information == "found":
         bars = f"paired and nested t lie above {CRITICAL_T}, and no shuffle of the product mixes does as well"
         return f"The score holds product information: {bars}."

@@ -1,5 +1,6 @@
 """Baskets of one dataset under many settings: filings are parsed once, and settings share what they do not change."""
 
+import threading
 from dataclasses import replace
 from typing import Final
 
@@ -62,7 +63,8 @@ class PeerWorkshop:
     """Makes the `Peers` of any settings on one dataset and market; what several settings share is made once.
 
     Parsed filings are shared by all settings of one half_year, shares by all of one level, the block of active filings by all of one
-    buffer and staleness. Purity, min_peers and the rules of the basket cost next to nothing. Not for use from several threads at once.
+    buffer and staleness. Purity, min_peers and the rules of the basket cost next to nothing. Several threads may use it: they make the
+    shared blocks one after the other.
     """
 
     def __init__(self, data: Dataset, market: Market) -> None:
@@ -75,6 +77,7 @@ class PeerWorkshop:
         self._active: dict[Dates, tuple[IndexArray, DayArray]] = {}
         self._industries: dict[str | None, Mix] = {}
         self._weights: dict[Weighting, FloatArray] = {}
+        self._turn = threading.RLock()  # another thread must not drop a block between its making and its use
 
     def on(self, market: Market) -> "PeerWorkshop":
         """The same workshop on a market with other returns, such as the residual one, sharing everything made so far.
@@ -86,7 +89,7 @@ class PeerWorkshop:
         if not all(shared):
             raise TableError("the other market has its own market values or issuers: make a workshop of its own for it")
         out = PeerWorkshop(self.data, market)
-        for name in ("_taxonomy", "_issuers", "_lines", "_shares", "_active", "_industries", "_weights"):
+        for name in ("_turn", "_taxonomy", "_issuers", "_lines", "_shares", "_active", "_industries", "_weights"):
             setattr(out, name, getattr(self, name))
         return out
 
@@ -125,6 +128,10 @@ class PeerWorkshop:
             raise TableError(
                 "the dataset has no segments, so there are no product shares: import them, or use products='industries:SCHEME'"
             )
+        with self._turn:
+            return self._shared_mix(settings, above)
+
+    def _shared_mix(self, settings: SignalSettings, above: bool) -> Mix:
         key: Key = (settings.half_year, settings.level, above)
         dates: Dates = (settings.half_year, settings.buffer_days, settings.stale_months)
         if key not in self._shares:

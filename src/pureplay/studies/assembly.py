@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pureplay.dataset import file_sha256
 from pureplay.errors import EvaluationError, InsufficientDataError, TableError
 from pureplay.evaluate.cell_figures import BaseDays, offset_icirs
 from pureplay.evaluate.cells import BaseCell, Battery
@@ -31,7 +30,6 @@ __all__ = [
     "cell_frame",
     "cell_rows",
     "cells_of",
-    "file_digest",
     "joined_bases",
     "read_factors",
     "turnover_of",
@@ -108,13 +106,11 @@ def with_shuffles(judged: OrthogonalICIR, asked: int, series: Sequence[FloatArra
     return replace(judged, shuffled_t=known, shuffles_asked=asked if series else 0, notes=notes)
 
 
-def cells_of(
-    sweep: Sweep, built: Built, whole: ICSummary, raw: ICSummary, pieces: Sequence[Piece], results: Sequence[Arrays]
-) -> pl.DataFrame:
+def cells_of(sweep: Sweep, built: Built, pieces: Sequence[Piece], results: Sequence[Arrays]) -> pl.DataFrame:
     """Table of the cells that build the signal anew, in the order of the report."""
     judge, rows = sweep.ground.headline, []
     made = {(piece.kind, piece.name): arrays for piece, arrays in zip(pieces, results, strict=True)}
-    itself = _itself(whole, raw)
+    itself = made["signal", ""]
     for cell in sweep.variants(built.settings):
         x = float(cell.x) if isinstance(cell.x, int | float) else None
         head = _head(built.construction, cell.group, cell.label, x=x, is_default=cell.is_default)
@@ -138,27 +134,12 @@ def _head(
     return {"construction": construction, "group": group, "label": label, "x": x, "is_default": is_default, "informed": informed}
 
 
-def _itself(whole: ICSummary, raw: ICSummary) -> Arrays:
-    """Daily results of the signal itself, as a piece would give them."""
-    daily = whole.daily
-    ic = np.asarray(daily["ic"].fill_null(float("nan")).to_numpy())
-    return {
-        "ic": ic,
-        "names": daily["names"].to_numpy(),
-        "raw": np.asarray(raw.daily["ic"].fill_null(float("nan")).to_numpy()),
-        "left": np.full(ic.size, np.nan),
-        "reason": np.where(np.isfinite(ic), 0, 1),
-    }
-
-
 def cell_rows(judge: Evaluator, head: Mapping[str, Any], made: Arrays) -> list[dict[str, Any]]:
     """Rows of CELL_SCHEMA for a cell: the whole sample and, where there is a split, out of sample.
 
     head: construction, group, label, x, is_default, informed. A cell without figures has one row with the reason.
     """
     blank = {**dict.fromkeys(CELL_SCHEMA), **head, "period": "all"}
-    if not made:
-        return [{**blank, "reason": "it cannot be built on these data"}]
     try:
         whole = summarise(
             str(head["label"]),
@@ -222,14 +203,6 @@ def base_facts(ground: Ground) -> dict[str, Any]:
         "industries": ground.scheme,
         "notes": list(ground.base.notes),
     }
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file of the user; raises TableError where it cannot be read."""
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        raise TableError(f"{path} cannot be read ({error.strerror}): give the path of the file") from error
 
 
 def _require_heading(path: Path) -> None:

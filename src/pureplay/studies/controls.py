@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pureplay.dataset import Dataset
+from pureplay.errors import SettingError
 from pureplay.evaluate.orthogonal import Control
 from pureplay.market import Market
 from pureplay.panel import Axes, BoolArray, label_block
@@ -20,8 +21,10 @@ __all__ = [
     "INDUSTRY",
     "OWN_ONLY",
     "build_controls",
+    "control_score",
     "control_scores",
     "deal_within_industry",
+    "industry_control",
     "main_labels",
     "schemes_by_depth",
     "shuffle_source",
@@ -45,20 +48,32 @@ def control_scores(data: Dataset, market: Market, settings: SignalSettings) -> t
     own_only: implied := leave-one-out weighted market return. industry: implied := leave-one-out return of the finest industry
     level at hand; where the products are that very level it would be the signal itself, so the next coarser one stands in.
     """
+    scheme, notes = industry_control(data, settings)
+    names = (OWN_ONLY,) if scheme is None else (OWN_ONLY, INDUSTRY)
+    return {name: control_score(data, market, settings, name) for name in names}, notes
+
+
+def control_score(data: Dataset, market: Market, settings: SignalSettings, name: str) -> SignalBlocks:
+    """Scores of one control; raises SettingError where the dataset allows none of that name."""
     plain = replace(settings, fallback=(), fallback_scheme=None)
-    out = {OWN_ONLY: score_blocks(market, peers_from_mix(market_mix(market.axes), market, plain), plain)}
+    if name == OWN_ONLY:
+        return score_blocks(market, peers_from_mix(market_mix(market.axes), market, plain), plain)
+    scheme, notes = industry_control(data, settings)
+    if name != INDUSTRY or scheme is None:
+        raise SettingError(f"there is no control {name!r} ({'; '.join(notes) or f'the controls are {OWN_ONLY} and {INDUSTRY}'})")
+    return score_blocks(market, peers_from_mix(industry_mix(data, market.axes, scheme), market, plain), plain)
+
+
+def industry_control(data: Dataset, settings: SignalSettings) -> tuple[str | None, tuple[str, ...]]:
+    """Scheme of the industry control, None where there can be none, and notes on why it is not the finest."""
     schemes = schemes_by_depth(data)
     if not schemes:
-        return out, ("the dataset has no industries, so there is no industry control and no shuffle",)
-    notes: tuple[str, ...] = ()
-    scheme = schemes[0]
-    if settings.products == f"industries:{scheme}":
-        if len(schemes) == 1:
-            return out, (f"the products are {scheme}, the only industry level at hand, so there is no industry control",)
-        notes = (f"the products are {scheme} itself, so the industry control uses the next coarser level, {schemes[1]}",)
-        scheme = schemes[1]
-    out[INDUSTRY] = score_blocks(market, peers_from_mix(industry_mix(data, market.axes, scheme), market, plain), plain)
-    return out, notes
+        return None, ("the dataset has no industries, so there is no industry control and no shuffle",)
+    if settings.products != f"industries:{schemes[0]}":
+        return schemes[0], ()
+    if len(schemes) == 1:
+        return None, (f"the products are {schemes[0]}, the only industry level at hand, so there is no industry control",)
+    return schemes[1], (f"the products are {schemes[0]} itself, so the industry control uses the next coarser level, {schemes[1]}",)
 
 
 def build_controls(

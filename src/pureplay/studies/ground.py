@@ -17,15 +17,16 @@ from pureplay.factors.own import own_factors
 from pureplay.frames import AnyFrame
 from pureplay.market import Market, load_market
 from pureplay.panel import FloatArray, IndexArray
-from pureplay.signals.momentum import SignalBlocks, score_blocks
+from pureplay.signals.momentum import score_blocks
 from pureplay.signals.residual import ResidualMarket, residual_market
 from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.signals.workshop import PeerWorkshop
 from pureplay.stats.lookahead import compound_forward
 from pureplay.stats.orthogonal import Orders, forward_orders
-from pureplay.studies.controls import build_controls, schemes_by_depth
+from pureplay.studies.controls import INDUSTRY, OWN_ONLY, control_score, industry_control, schemes_by_depth
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.headline import published_split
+from pureplay.studies.momentum import coverage
 from pureplay.studies.settings import StudySettings
 
 __all__ = ["Built", "Ground", "build_signal", "lay_ground", "residual_frame", "study_split"]
@@ -54,13 +55,17 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """One construction's signal with its controls. market: whose returns feed it, residualised for S."""
+    """One construction's score with its controls. market: whose returns feed it, residualised for S. coverage: names by date.
+
+    Only what the battery needs is kept: the other blocks of the signal are a gigabyte at full size.
+    """
 
     construction: Construction
     settings: SignalSettings
     market: Market
     workshop: PeerWorkshop
-    scores: SignalBlocks
+    composite: FloatArray
+    coverage: pl.DataFrame
     controls: Mapping[str, Control]
     notes: tuple[str, ...]
 
@@ -84,27 +89,14 @@ def lay_ground(
     say("base factors")
     base, notes = _base(data, market, evaluation, study, own, families)
     say("forward returns")
-    sessions = market.axes.shape[0]
-    asked = dict.fromkeys((evaluation.horizon_sessions, *evaluation.horizons_sessions))
-    horizons = tuple(each for each in asked if each + evaluation.delay_sessions < sessions)
-    if evaluation.horizon_sessions not in horizons:
-        raise InsufficientDataError(
-            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {evaluation.delay_sessions} after "
-            "the score does not fit: shorten horizon_sessions or give more bars"
-        )
-    notes += tuple(
-        f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons
-    )
+    horizons, forward, left_out = _forward(market, evaluation)
+    notes += left_out
     scheme, industries = _industries(data, market, evaluation, study)
     if industries is None:
         notes += ("the dataset has no industries, so there is no figure with industry dummies",)
     elif study.industry_labels == "backcast":
         notes += (f"industry dummies of {scheme} are backcast: labels of the later dictionary stand on earlier dates, which looks ahead",)
     split, said = study_split(evaluation, market)
-    values = np.stack(
-        [compound_forward(market.returns, market.traded, sessions=each, delay=evaluation.delay_sessions) for each in horizons]
-    )
-    forward = forward_orders(values)
     evaluator = Evaluator(
         axes=market.axes,
         base=base.values,
@@ -125,6 +117,25 @@ def lay_ground(
         scheme=scheme,
         notes=(*notes, *said, *base.notes),
     )
+
+
+def _forward(market: Market, evaluation: Evaluation) -> tuple[tuple[int, ...], Orders, tuple[str, ...]]:
+    """Horizons that fit into the data, the headline's first; their forward returns; notes on those that do not fit."""
+    sessions, delay = market.axes.shape[0], evaluation.delay_sessions
+    asked = dict.fromkeys((evaluation.horizon_sessions, *evaluation.horizons_sessions))
+    horizons = tuple(each for each in asked if each + delay < sessions)
+    if evaluation.horizon_sessions not in horizons:
+        raise InsufficientDataError(
+            f"the data hold {sessions} sessions, and a horizon of {evaluation.horizon_sessions} entered {delay} after the score does not "
+            "fit: shorten horizon_sessions or give more bars"
+        )
+    values = np.empty((len(horizons), *market.axes.shape))
+    for k, each in enumerate(horizons):
+        values[k] = compound_forward(market.returns, market.traded, sessions=each, delay=delay)
+    long = tuple(
+        f"a horizon of {each} sessions does not fit into the {sessions} sessions of the data" for each in asked if each not in horizons
+    )
+    return horizons, forward_orders(values), long
 
 
 def _base(
@@ -148,6 +159,8 @@ def _base(
     else:
         made = base_factors(data, market, kind="auto" if study.base == "own" else study.base)
     notes: tuple[str, ...] = ()
+    if evaluation.base == ():
+        raise SettingError("base = () names no factor, and a study compares bases: name some of them, or leave base out for all")
     if evaluation.base is not None:
         notes = (f"the base is cut down to {len(evaluation.base)} of {len(made.names)} factors, as asked",)
         made = made.only(evaluation.base)
@@ -198,16 +211,29 @@ def build_signal(ground: Ground, construction: Construction, settings: SignalSet
     say(f"{construction}: scores")
     scores = score_blocks(market, workshop.peers(settings), settings)
     say(f"{construction}: controls")
-    controls, _, notes = build_controls(ground.data, market, settings)
+    composite, names = scores.composite, coverage(ground.market, scores)
+    del scores  # a gigabyte at full size
+    controls, notes = _controls(ground.data, market, settings)
     return Built(
         construction=construction,
         settings=settings,
         market=market,
         workshop=workshop,
-        scores=scores,
+        composite=composite,
+        coverage=names,
         controls=controls,
         notes=notes,
     )
+
+
+def _controls(data: Dataset, market: Market, settings: SignalSettings) -> tuple[dict[str, Control], tuple[str, ...]]:
+    """Both controls as the evaluation takes them, built one after the other, and notes."""
+    scheme, notes = industry_control(data, settings)
+    made = {}
+    for name in (OWN_ONLY,) if scheme is None else (OWN_ONLY, INDUSTRY):
+        each = control_score(data, market, settings, name)
+        made[name] = Control(score=each.composite, parts=(each.biz_mom_z, each.biz_resvol_z))
+    return made, notes
 
 
 def residual_frame(residual: ResidualMarket) -> pl.DataFrame:

@@ -58,7 +58,7 @@ class Findings:
 
     orthogonal, with_industries: figures on the whole base, without and with industry dummies; None where there is no answer.
     figures: table of the battery (`evaluate.robustness`). series: daily IC of a cell of the battery by group, label and horizon.
-    delivery: largest difference of daily IC between the score and its pre-orthogonalised delivery, NaN where unknown.
+    delivery: largest difference of ICIR between the score and its pre-orthogonalised delivery, NaN where unknown.
     """
 
     construction: str
@@ -124,39 +124,30 @@ def _row(row: str, finding: str, ours: str, value: float | None = None, **more: 
 
 
 def _canonical(found: Findings, period: str, where: str, columns: int) -> list[dict[str, Any]]:
+    titles = {
+        "canonical": f"{where} multi-offset orth-{columns} ICIR (canonical)",
+        "industry": f"{where} multi-offset orth-{columns}+industry ICIR",
+        "positive": f"% positive offsets, {where}, orth-{columns}",
+        "range": f"{where} per-offset ICIR range",
+    }
     main = _figure(found.orthogonal, period)
+    if main is None or not np.isfinite(main.icir):
+        return [_row(name, title, "–", note="no rebalance offset has enough dates") for name, title in titles.items()]
     null = _null(found, _ic(found.orthogonal), main.icir, found.orthogonal.horizon_sessions, period)
-    beside = found.with_industries and _figure(found.with_industries, period)
-    rows = [
-        _row(
-            "canonical",
-            f"{where} multi-offset orth-{columns} ICIR (canonical)",
-            f"{main.icir:+.3f}",
-            main.icir,
-            **_spread(main.n_dates, null),
-        )
-    ]
-    title = f"{where} multi-offset orth-{columns}+industry ICIR"
-    if beside is None or found.with_industries is None:
-        rows.append(_row("industry", title, "–", note="no industry labels, or too few names with them"))
+    rows = [_row("canonical", titles["canonical"], f"{main.icir:+.3f}", main.icir, **_spread(main.n_dates, null))]
+    beside = found.with_industries and _figure(found.with_industries, period)  # None: no such figure, or none in this period
+    if beside is None or found.with_industries is None or not np.isfinite(beside.icir):
+        rows.append(_row("industry", titles["industry"], "–", note="no industry labels, or too few names with them"))
     else:
         its = _null(found, _ic(found.with_industries), beside.icir, found.with_industries.horizon_sessions, period)
-        rows.append(_row("industry", title, f"{beside.icir:+.3f}", beside.icir, **_spread(beside.n_dates, its)))
+        rows.append(_row("industry", titles["industry"], f"{beside.icir:+.3f}", beside.icir, **_spread(beside.n_dates, its)))
     chance = "" if null is None else f"all positive by chance in {100 * null.all_positive:.0f} % ± {100 * null.all_positive_se:.0f} %"
-    share = main.n_positive / main.n_offsets if main.n_offsets else float("nan")
+    share = main.n_positive / main.n_offsets
     many = {"n": main.n_offsets, "n_of": "offsets"}
-    rows.append(
-        _row(
-            "positive",
-            f"% positive offsets, {where}, orth-{columns}",
-            f"{share:.0%} ({main.n_positive}/{main.n_offsets})",
-            share,
-            note=chance,
-            **many,
-        )
-    )
+    said = f"{share:.0%} ({main.n_positive}/{main.n_offsets})"
+    rows.append(_row("positive", titles["positive"], said, share, note=chance, **many))
     low_high = f"[{main.icir_min:+.3f}, {main.icir_max:+.3f}]"
-    return [*rows, _row("range", f"{where} per-offset ICIR range", low_high, main.icir_max - main.icir_min, **many)]
+    return [*rows, _row("range", titles["range"], low_high, main.icir_max - main.icir_min, **many)]
 
 
 def _years(found: Findings, columns: int) -> list[dict[str, Any]]:
@@ -235,7 +226,7 @@ def _long(found: Findings, period: str, where: str) -> dict[str, Any]:
     title = f"Multi-horizon {_LONG}-day {where} ICIR (raw / de-overlapped)"
     cell = _cells(found, "full", _LONG, period).filter(pl.col("icir").is_finite())
     if cell.is_empty():
-        return _row("long", title, "–", note=f"no {_LONG}-day window fits")
+        return _row("long", title, "–", note=f"no {_LONG}-session horizon is asked for, or none fits")
     row = cell.row(0, named=True)
     null = _series_null(found, "full", row["label"], _LONG, row["icir"], period)
     both = f"{row['icir']:+.3f} / {row['icir_deflated']:+.2f}"
@@ -276,8 +267,10 @@ class _Main:
     n_dates: int
 
 
-def _figure(summary: ICSummary, label: str) -> _Main:
+def _figure(summary: ICSummary, label: str) -> _Main | None:
     part = summary.period(label)
+    if part is None and label != "all":
+        return None  # and never the whole sample in its place
     offsets = len(summary.offsets) if part is None else part.n_offsets
     each = summary if part is None else part
     return _Main(each.icir, each.icir_min, each.icir_max, each.n_positive, offsets, each.n_dates)

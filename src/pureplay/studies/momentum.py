@@ -20,6 +20,7 @@ from pureplay.market import Market, load_market
 from pureplay.panel import FloatArray
 from pureplay.signals.implied import Peers
 from pureplay.signals.momentum import SignalBlocks, product_peers, score_blocks
+from pureplay.signals.residual import signal_market
 from pureplay.signals.settings import SignalSettings
 from pureplay.stats.lookahead import compound_forward
 from pureplay.stats.orthogonal import forward_orders
@@ -57,24 +58,25 @@ def run_momentum(
     clock = _Clock(progress or (lambda _: None))
     with clock.stage("market"):
         market = load_market(data)
+        fed = signal_market(data, market, settings)
     with clock.stage("product mix and baskets"):
-        peers = product_peers(data, market, settings)
+        peers = product_peers(data, fed, settings)
     with clock.stage("scores"):
-        scores = score_blocks(market, peers, settings)
+        scores = score_blocks(fed, peers, settings)
     with clock.stage("forward returns and base"):
         evaluator = _evaluator(data, market, evaluation, (evaluation.horizon_sessions,))
     with clock.stage("controls"):
-        controls, control_scores, notes = build_controls(data, market, settings)
+        controls, control_scores, notes = build_controls(data, fed, settings)
     judged, why = None, None
     with clock.stage("verdict"):
         try:
-            require_names(scores, evaluation)
+            require_names(scores.composite, evaluation)
             judged = verdict(evaluator, "composite", scores.composite, controls, notes=notes + _notes(data, settings, evaluation))
         except InsufficientDataError as error:
             why = _not_evaluable(str(error), scores, peers)
     if judged is not None:
         with clock.stage("within-industry shuffles"):
-            judged = _with_shuffles(judged, data, market, peers, settings, evaluation, evaluator, controls, clock.say)
+            judged = _with_shuffles(judged, data, fed, peers, settings, evaluation, evaluator, controls, clock.say)
     left_out: list[str] = []
     with clock.stage("components, horizons, universes"):
         components = _components(evaluator, scores, control_scores, left_out)
@@ -140,9 +142,9 @@ def _notes(data: Dataset, settings: SignalSettings, evaluation: Evaluation) -> t
     return tuple(out)
 
 
-def require_names(scores: SignalBlocks, evaluation: Evaluation) -> None:
+def require_names(composite: FloatArray, evaluation: Evaluation) -> None:
     """Raise InsufficientDataError where too few names are scored for a verdict."""
-    a_day = np.isfinite(scores.composite).sum(axis=1)
+    a_day = np.isfinite(composite).sum(axis=1)
     typical = float(np.median(a_day[a_day > 0])) if (a_day > 0).any() else 0.0
     if typical < evaluation.min_typical_names:
         raise InsufficientDataError(

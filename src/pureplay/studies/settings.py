@@ -1,7 +1,7 @@
 """What a whole study computes beside the verdict: bases, constructions, grids, placebos."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from pureplay.errors import SettingError
 from pureplay.evaluate.summary import is_whole
@@ -13,6 +13,7 @@ __all__ = ["BaseChoice", "StudySettings"]
 BaseChoice = Literal["auto", "full", "price", "own"]
 _CONSTRUCTIONS: Final[tuple[Construction, ...]] = get_args(Construction)
 _LABELS: Final = ("pit", "backcast")
+_GRIDS: Final = {"buffers_days": "buffer_days", "purities": "purity", "min_peers": "min_peers", "levels": "level"}  # setting each moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,9 @@ class StudySettings:
     block_sessions: int = 250
 
     def __post_init__(self) -> None:
+        for name in ("constructions", *_GRIDS):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         unknown = [each for each in self.constructions if each not in _CONSTRUCTIONS]
         if unknown or not self.constructions or len(set(self.constructions)) < len(self.constructions):
             raise SettingError(f'constructions must name "R", "S" or both once, not {list(self.constructions)}')
@@ -45,19 +49,19 @@ class StudySettings:
             raise SettingError(f"base must be one of {', '.join(get_args(BaseChoice))}, not {self.base!r}")
         if self.industry_labels not in _LABELS:
             raise SettingError(f"industry_labels must be one of {', '.join(_LABELS)}, not {self.industry_labels!r}")
-        for name, setting in (("buffers_days", "buffer_days"), ("purities", "purity"), ("min_peers", "min_peers"), ("levels", "level")):
-            grid = getattr(self, name)
-            if len(set(grid)) < len(grid):
-                raise SettingError(f"{name} must name every value once, not {list(grid)}")
-            for value in grid:
-                _require_signal(name, setting, value)
         if not is_whole(self.block_sessions) or self.block_sessions < 1:
             raise SettingError(f"block_sessions must be a whole number of at least 1, not {self.block_sessions!r}")
+        for name in _GRIDS:
+            self._require_grid(name)
 
-
-def _require_signal(name: str, setting: str, value: object) -> None:
-    """Raise SettingError for a value of a grid that a signal could not be built with."""
-    try:
-        SignalSettings(**{"purity_inclusive": True, setting: value})  # type: ignore[arg-type]
-    except SettingError as error:
-        raise SettingError(f"{name}: {error}") from error
+    def _require_grid(self, name: str) -> None:
+        """Values that a signal can take, told now and not after minutes of work."""
+        grid = getattr(self, name)
+        if len(set(grid)) < len(grid):
+            raise SettingError(f"{name} must name every value once, not {list(grid)}")
+        for value in grid:
+            moved: dict[str, Any] = {_GRIDS[name]: value, "purity_inclusive": True}  # no share exceeds 1, but one may reach it
+            try:
+                SignalSettings(**moved)
+            except SettingError as error:
+                raise SettingError(f"{name}: {error}") from error

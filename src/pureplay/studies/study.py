@@ -1,20 +1,21 @@
 """The whole study: constructions R and S, the robustness battery, the source's table, in one resumable run."""
 
 import json
+import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from pureplay.dataset import Dataset
-from pureplay.errors import InsufficientDataError
-from pureplay.evaluate.cell_figures import BaseDays, battery_figures
+from pureplay.dataset import Dataset, file_sha256
+from pureplay.errors import DatasetError, InsufficientDataError, TableError
+from pureplay.evaluate.cell_figures import FIGURE_COLUMNS, BaseDays, battery_figures
 from pureplay.evaluate.cells import Battery
 from pureplay.evaluate.orthogonal import verdict
 from pureplay.evaluate.robustness import delivery_invariance
@@ -30,25 +31,25 @@ from pureplay.studies.assembly import (
     base_figures,
     cell_frame,
     cells_of,
-    file_digest,
     joined_bases,
     read_factors,
     turnover_of,
     with_shuffles,
 )
 from pureplay.studies.evaluation import Evaluation
-from pureplay.studies.ground import lay_ground, residual_frame
+from pureplay.studies.ground import Built, lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
-from pureplay.studies.momentum import coverage, data_facts, findings_frame, require_names
+from pureplay.studies.momentum import data_facts, findings_frame, require_names
 from pureplay.studies.records import ConstructionStudy, ProductStudy
 from pureplay.studies.remote import BaseBlock, stage_bases
 from pureplay.studies.settings import StudySettings
-from pureplay.studies.sweep import Sweep
+from pureplay.studies.sweep import Arrays, Piece, Sweep
 from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
 
 __all__ = ["StudySpec", "run_study"]
 
 Progress = Callable[[str], None]
+_AT_ONCE: Final = 2  # pieces side by side: one keeps the cores busy while the other is between its kernels; a third would want memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,15 @@ class StudySpec:
 
     def fingerprint(self, data: Dataset) -> dict[str, Any]:
         """What every unit of the study depends on."""
-        files = [None if path is None else file_digest(path) for path in (self.factors, self.families)]
+        files = [None if path is None else _digest(path) for path in (self.factors, self.families)]
         return {"data": data.fingerprint(), "calendar": data.calendar, "files": files, "settings": self.settings(), "code": source_digest()}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise TableError(f"{path} cannot be read ({error.strerror}): give the path of your file of factors or families") from error
 
 
 def run_study(spec: StudySpec, *, work: Path, cluster: str | None = None, progress: Progress | None = None) -> ProductStudy:
@@ -143,16 +151,31 @@ def _sweep(spec: StudySpec, data: Dataset, clock: _Clock) -> Sweep:
     return Sweep(ground, spec.signal, spec.evaluation, spec.battery, spec.study, clock.say)
 
 
-@lru_cache(maxsize=1)
-def _sweep_there(spec: StudySpec) -> Sweep:
-    """The ground as a worker of a cluster lays it, once for all its units."""
-    return _sweep(spec, Dataset.open(spec.data), _Clock(lambda _: None))
+_THERE: dict[tuple[StudySpec, str], Sweep] = {}  # of one study at a time: a ground is large
+_ALONE = threading.Lock()  # a worker may have several threads, and a sweep holds one construction at a time
+
+
+def _sweep_there(spec: StudySpec, wanted: str) -> Sweep:
+    """The ground as a worker of a cluster lays it, once for all units of a study; raises DatasetError where it finds other data."""
+    if (spec, wanted) not in _THERE:
+        _THERE.clear()
+        data = Dataset.open(spec.data)
+        if json.dumps(spec.fingerprint(data)) != wanted:
+            raise DatasetError(
+                f"on {socket.gethostname()}, {spec.data} or a file of factors beside it is not what the run was started with: give every "
+                "worker the same files under the same paths, and start again"
+            )
+        _THERE[spec, wanted] = _sweep(spec, data, _Clock(lambda _: None))
+    return _THERE[spec, wanted]
 
 
 def run_piece_there(unit: Unit) -> UnitResult:
     """A unit on a worker of a cluster: a date block reads its own file, a signal built anew reads the dataset, once for all its units."""
-    spec, piece, block = unit.given
-    return UnitResult(arrays=_sweep_there(spec).run(piece) if block is None else block.run())
+    spec, piece, block, wanted = unit.given
+    if block is not None:
+        return UnitResult(arrays=block.run())
+    with _ALONE:
+        return UnitResult(arrays=_sweep_there(spec, wanted).run(piece))
 
 
 def _construction(
@@ -161,43 +184,20 @@ def _construction(
     with clock.stage(f"{name}: scores and controls"):
         built = sweep.built(name)
     ground = sweep.ground
-    blank = ConstructionStudy(
-        construction=name,
-        verdict=None,
-        not_evaluable=None,
-        bases={},
-        figures=pl.DataFrame(),
-        cells=cell_frame([]),
-        turnover=None,
-        delivery=float("nan"),
-        residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
-        coverage=coverage(ground.market, built.scores),
-        scored_rows=int(np.isfinite(built.scores.composite).sum()),
-    )
+    blank = _blank(built)
     try:
-        require_names(built.scores, spec.evaluation)
+        require_names(built.composite, spec.evaluation)
         with clock.stage(f"{name}: verdict"):
-            judged = verdict(ground.headline, f"{name} composite", built.scores.composite, built.controls, notes=built.notes)
+            judged = verdict(ground.headline, f"{name} composite", built.composite, built.controls, notes=built.notes)
     except InsufficientDataError as error:
         return replace(blank, not_evaluable=str(error)), None
-    score = built.scores.composite
+    score = built.composite
     with clock.stage(f"{name}: bases with industries, turnover, delivery"):
         bases = base_figures(ground, judged.orthogonal, sweep.bases, score)
         held = turnover_of(ground, score, spec.battery)
         delivery = delivery_invariance(ground.headline, score).difference
-    pieces, skipped = sweep.pieces(name)
-    blocks: dict[int, BaseBlock] = {}
-    if cluster is not None:
-        with clock.stage(f"{name}: date blocks for the cluster"):
-            blocks = stage_bases(store.folder / f"blocks-{name}", ground, score, sweep.bases, spec.study.block_sessions)
-    units = [
-        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None))
-        for each in pieces
-    ]
-    do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
-    with clock.stage(f"{name}: battery"):
-        results = run_units(store, units, do, cluster=cluster, progress=clock.counted(f"{name}: battery"))
-    arrays = [each.arrays for each in results]
+    pieces, skipped = sweep.pieces(name, beside=[each.name for each in judged.controls if not each.identical])
+    arrays = _run_pieces(sweep, spec, name, pieces, store, cluster, clock)
     days = joined_bases(pieces, arrays)
     figures = battery_figures(ground.evaluator, sweep.bases, days)
     dealt = [made["ic"] for piece, made in zip(pieces, arrays, strict=True) if piece.kind == "shuffle"]
@@ -207,7 +207,7 @@ def _construction(
         verdict=judged,
         bases=bases,
         figures=figures,
-        cells=cells_of(sweep, built, judged.orthogonal, judged.raw, pieces, arrays),
+        cells=cells_of(sweep, built, pieces, arrays),
         turnover=held,
         delivery=delivery,
         skipped=tuple(skipped),
@@ -224,6 +224,43 @@ def _construction(
         delivery=delivery,
     )
     return done, findings
+
+
+def _blank(built: Built) -> ConstructionStudy:
+    """A construction without figures: what is left where nothing can be evaluated."""
+    return ConstructionStudy(
+        construction=built.construction,
+        verdict=None,
+        not_evaluable=None,
+        bases={},
+        figures=pl.DataFrame(schema=FIGURE_COLUMNS),
+        cells=cell_frame([]),
+        turnover=None,
+        delivery=float("nan"),
+        residualisation=residual_frame(built.market) if isinstance(built.market, ResidualMarket) else None,
+        coverage=built.coverage,
+        scored_rows=int(np.isfinite(built.composite).sum()),
+    )
+
+
+def _run_pieces(
+    sweep: Sweep, spec: StudySpec, name: Construction, pieces: Sequence[Piece], store: UnitStore, cluster: str | None, clock: _Clock
+) -> list[Arrays]:
+    """Daily results of all pieces in their order; those that an earlier run has finished come from the store."""
+    blocks: dict[int, BaseBlock] = {}
+    if cluster is not None:
+        with clock.stage(f"{name}: date blocks for the cluster"):
+            place = store.folder / f"blocks-{name}"
+            blocks = stage_bases(place, sweep.ground, sweep.built(name).composite, sweep.bases, spec.study.block_sessions)
+    wanted = "" if cluster is None else json.dumps(spec.fingerprint(sweep.ground.data))
+    units = [
+        Unit(name=str(each), description=asdict(each), given=(spec, each, blocks.get(each.first) if each.kind == "bases" else None, wanted))
+        for each in pieces
+    ]
+    do = run_piece_there if cluster is not None else lambda unit: UnitResult(arrays=sweep.run(unit.given[1]))
+    with clock.stage(f"{name}: battery"):
+        results = run_units(store, units, do, cluster=cluster, at_once=_AT_ONCE, progress=clock.counted(f"{name}: battery"))
+    return [each.arrays for each in results]
 
 
 def _series_of(sweep: Sweep, days: BaseDays) -> Callable[[str, str, int], FloatArray | None]:

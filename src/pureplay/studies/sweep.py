@@ -1,6 +1,6 @@
 """The battery in pieces: blocks of dates under all bases, and signals built anew. A piece gives arrays that can be kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -12,12 +12,14 @@ from pureplay.evaluate.robustness import run_bases
 from pureplay.panel import FloatArray
 from pureplay.signals.momentum import score_blocks
 from pureplay.signals.settings import Construction, SignalSettings
-from pureplay.signals.workshop import PeerWorkshop
+from pureplay.signals.workshop import PeerWorkshop, finest_scheme
+from pureplay.stats.subsets import subset_days
 from pureplay.studies.controls import (
     INDUSTRY,
     OWN_ONLY,
-    control_scores,
+    control_score,
     deal_within_industry,
+    industry_control,
     main_labels,
     schemes_by_depth,
     shuffle_source,
@@ -31,13 +33,17 @@ from pureplay.studies.variants import SignalCell, variant_cells, variant_scores
 __all__ = ["Arrays", "Piece", "Sweep", "variant_name"]
 
 Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
-Kind = Literal["bases", "variant", "winsorising", "placebo", "shuffle"]
+Kind = Literal["bases", "signal", "variant", "winsorising", "placebo", "shuffle"]
 _USUAL_MADS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A piece of the battery. name: cell of its kind. first, last: sessions (bases only). number: of the draw (shuffles only)."""
+    """A piece of the battery.
+
+    name: cell of its kind; for a shuffle the controls beside it, a space between. first, last: sessions (bases only). number: of the draw
+    (shuffles only).
+    """
 
     construction: Construction
     kind: Kind
@@ -47,8 +53,8 @@ class Piece:
     number: int = 0
 
     def __str__(self) -> str:
-        part = f" sessions {self.first} to {self.last}" if self.kind == "bases" else f" {self.number + 1}" if self.kind == "shuffle" else ""
-        return f"{self.construction}: {self.kind} {self.name}{part}".replace("  ", " ")
+        part = {"bases": f"sessions {self.first} to {self.last}", "shuffle": f"{self.number + 1}"}.get(self.kind, self.name)
+        return f"{self.construction}: {self.kind} {part}".rstrip()
 
 
 class Sweep:
@@ -82,13 +88,17 @@ class Sweep:
             self._built = build_signal(self.ground, construction, self.signal, say=self._say)
         return self._built
 
-    def pieces(self, construction: Construction) -> tuple[list[Piece], list[str]]:
-        """Everything to run for a construction, and what is left out with the reason."""
+    def pieces(self, construction: Construction, *, beside: Sequence[str] = ()) -> tuple[list[Piece], list[str]]:
+        """Everything to run for a construction, and what is left out with the reason.
+
+        beside: controls of the nested test that the signal met, which its shuffles meet too.
+        """
         settings = replace(self.signal, construction=construction)
         sessions, step = self.ground.market.axes.shape[0], self.study.block_sessions
         pieces = [
             Piece(construction=construction, kind="bases", first=at, last=min(at + step, sessions)) for at in range(0, sessions, step)
         ]
+        pieces.append(Piece(construction=construction, kind="signal"))
         skipped = [f"{cell.group}: {cell.reason}" for cell in self.bases if cell.reason is not None]
         columns = len(self.ground.base.names)
         if self._ladder_from > columns:
@@ -98,16 +108,26 @@ class Sweep:
                 skipped.append(f"{cell.group} {cell.label}: {cell.skip}")
             elif not cell.is_default:
                 pieces.append(Piece(construction=construction, kind="variant", name=variant_name(cell)))
-        pieces += [Piece(construction=construction, kind="winsorising", name=each) for each in ("signal", OWN_ONLY, INDUSTRY)]
+        scored = ("signal", OWN_ONLY, *([] if industry_control(self.ground.data, settings)[0] is None else [INDUSTRY]))
+        pieces += [Piece(construction=construction, kind="winsorising", name=each) for each in scored]
         if self.study.placebos:
             for placebo in placebo_cells(PeerWorkshop(self.ground.data, self.ground.market), settings):
                 if placebo.skip is None:
                     pieces.append(Piece(construction=construction, kind="placebo", name=placebo.name))
                 else:
                     skipped.append(f"placebo {placebo.label}: {placebo.skip}")
-        shuffles = self.evaluation.shuffles if settings.products == "segments" and schemes_by_depth(self.ground.data) else 0
-        pieces += [Piece(construction=construction, kind="shuffle", number=number) for number in range(shuffles)]
+        why = self._no_shuffle(settings)
+        if why is not None:
+            skipped.append(f"within-industry shuffles: {why}")
+            return pieces, skipped
+        draws, known = range(self.evaluation.shuffles), " ".join(beside)
+        pieces += [Piece(construction=construction, kind="shuffle", name=known, number=number) for number in draws]
         return pieces, skipped
+
+    def _no_shuffle(self, settings: SignalSettings) -> str | None:
+        if settings.products != "segments":
+            return "products are industry labels, so there is nothing to shuffle within an industry"
+        return None if schemes_by_depth(self.ground.data) else "the dataset has no industries"
 
     def variants(self, settings: SignalSettings) -> tuple[SignalCell, ...]:
         """Cells of the settings grids."""
@@ -120,38 +140,45 @@ class Sweep:
         """Daily results of a piece."""
         built = self.built(piece.construction)
         if piece.kind == "bases":
-            made = run_bases(self.ground.evaluator, built.scores.composite, self.bases, first=piece.first, last=piece.last)
+            made = run_bases(self.ground.evaluator, built.composite, self.bases, first=piece.first, last=piece.last)
             return {"ic": made.ic, "names": made.names, "reason": made.reason, "left": made.left, "fitted": made.fitted}
         if piece.kind == "shuffle":
-            return self._shuffle(built, piece.number)
-        score = self._score(built, piece)
-        return {} if score is None else _days_of(self.ground.headline, score)
+            return self._shuffle(built, piece)
+        return _days_of(self.ground.headline, self._score(built, piece))
 
-    def _score(self, built: Built, piece: Piece) -> FloatArray | None:
+    def _score(self, built: Built, piece: Piece) -> FloatArray:
         if piece.kind == "placebo":
+            control = self._control_of(piece.name, built.settings)
+            if control in built.controls:
+                return built.controls[control].score
             return placebo_scores(built.workshop, built.settings, piece.name, seed=self.evaluation.seed)
+        if piece.kind == "signal":
+            return built.composite
         if piece.kind == "winsorising":
             mads = None if built.settings.winsorise_mads is not None else _USUAL_MADS
             changed = replace(built.settings, winsorise_mads=mads)
             if piece.name == "signal":
                 return score_blocks(built.market, built.workshop.peers(changed), changed).composite
-            controls, _ = control_scores(self.ground.data, built.market, changed)
-            return controls[piece.name].composite if piece.name in controls else None
+            return control_score(self.ground.data, built.market, changed, piece.name).composite
         cell = next(each for each in self.variants(built.settings) if variant_name(each) == piece.name)
         return variant_scores(built.workshop, cell).composite
 
-    def _shuffle(self, built: Built, number: int) -> Arrays:
-        """IC beyond base and controls of the pipeline with mixes dealt out again within each finest-level industry."""
+    def _control_of(self, placebo: str, settings: SignalSettings) -> str:
+        """Name of the control that is the placebo itself, empty where none is."""
+        finest, _ = industry_control(self.ground.data, settings)
+        same = placebo == "industry_baskets" and finest is not None and finest == finest_scheme(self.ground.data)
+        return OWN_ONLY if placebo == OWN_ONLY else INDUSTRY if same else ""
+
+    def _shuffle(self, built: Built, piece: Piece) -> Arrays:
+        """IC beyond base and the piece's controls of the pipeline with mixes dealt out again within each finest-level industry."""
         peers = built.workshop.peers(built.settings)
         if self._labels is None:
             self._labels = main_labels(self.ground.data, self.ground.market.axes, schemes_by_depth(self.ground.data)[0])
         files = np.asarray((peers.mix.active >= 0).any(axis=0))
-        source = shuffle_source(self._labels, files, np.random.default_rng([self.evaluation.seed, number]))
+        source = shuffle_source(self._labels, files, np.random.default_rng([self.evaluation.seed, piece.number]))
         dealt = score_blocks(built.market, deal_within_industry(peers, source), built.settings).composite
-        common = np.isfinite(dealt) & np.isfinite(built.scores.composite)
-        same = all((dealt[common] == control.score[common]).all() for control in built.controls.values()) if common.any() else True
-        parts = tuple(part for control in built.controls.values() for part in control.parts)
-        return {"ic": np.full(dealt.shape[0], np.nan)} if same else {"ic": self.ground.headline.days(dealt, extra=parts).ic[0]}
+        parts = tuple(part for name in piece.name.split() for part in built.controls[name].parts)
+        return {"ic": self.ground.headline.days(dealt, extra=parts).ic[0]}
 
 
 def variant_name(cell: SignalCell) -> str:
@@ -160,5 +187,8 @@ def variant_name(cell: SignalCell) -> str:
 
 
 def _days_of(judge: Evaluator, score: FloatArray) -> Arrays:
-    made, raw = judge.days(score), judge.days(score, raw=True)
-    return {"ic": made.ic[0], "names": made.names[0], "reason": made.reason[0], "left": made.left, "raw": raw.ic[0]}
+    """Orthogonal to the base, and as it is, on the same names: those with every factor."""
+    columns = judge.base.shape[1]
+    both = np.array([[True] * columns, [False] * columns])
+    made = subset_days(score, judge.base, judge.forward, both, groups=judge.groups, eligible=judge.eligible, min_names=judge.min_names)
+    return {"ic": made.ic[0, 0], "names": made.names[0], "reason": made.reason[0, 0], "left": made.left[0], "raw": made.ic[1, 0]}

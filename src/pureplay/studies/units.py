@@ -164,12 +164,14 @@ def run_units(
     work: Callable[[Unit], UnitResult],
     *,
     cluster: str | None = None,
+    at_once: int = 1,
     progress: Progress | None = None,
 ) -> list[UnitResult]:
     """Results of all units in their order: those in the store are taken from there, the others are worked out and put there as they end.
 
     A run that was killed or raised goes on where it was when it is called again. cluster, and what raises: as in
-    `pureplay.parallel.over_units`. progress counts the units taken from the store as done.
+    `pureplay.parallel.over_units`. progress counts the units taken from the store as done. at_once: units that this process works
+    side by side.
     """
     if len({unit.key for unit in units}) < len(units):
         raise SettingError("two units have the same name and description: give each its own")
@@ -185,7 +187,7 @@ def run_units(
         if progress is not None:
             progress(before + done, before + total, left)
 
-    over_units(work, [units[index] for index in missing], cluster=cluster, keep=keep, progress=tell)
+    over_units(work, [units[index] for index in missing], cluster=cluster, at_once=at_once, keep=keep, progress=tell)
     return [found[index] for index in range(len(units))]
 
 

@@ -16,7 +16,8 @@ PRESETS: Final = MappingProxyType(
                 "market_vol": 0.012,
                 "industry_vol": 0.004,
                 "idiosyncratic_vol": 0.022,
-                "reversal_premium": 0.5,
+                "reversal_premium": 0.6,
+                "volatility_premium": 0.6,
                 "volatility_dispersion": 0.5,
                 "volatility_persistence": 0.95,
                 "volatility_wave": 0.04,
@@ -25,7 +26,7 @@ PRESETS: Final = MappingProxyType(
         )
     }
 )
-"""First guesses: slow release, volatility that lasts, and the industry list of mainland China."""
+"""Slow release, volatility that lasts, damped premia, and the industry list of mainland China; docs/synthetic.md says what comes out."""
 
 
 def preset(name: str) -> dict[str, float | bool]:
