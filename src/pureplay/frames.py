@@ -1,6 +1,7 @@
 """The border: any frame with an Arrow stream in, a polars frame of the contract's columns and types out."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast, runtime_checkable
 
@@ -9,8 +10,10 @@ import polars as pl
 from pureplay.errors import TableError
 from pureplay.tables import Contract, contract
 
-__all__ = ["AnyFrame", "ArrowFrame", "Conformed", "conform", "to_polars"]
+__all__ = ["AnyFrame", "ArrowFrame", "Conformed", "conform", "require_sizes", "to_polars"]
 
+_LARGEST: Final = 1e100
+"""Beyond it, and below its inverse, the squares that a regression adds up are no numbers any more."""
 _TEXT: Final = (pl.String, pl.Categorical, pl.Enum)
 _BLANK: Final = r"[\s\x{200b}\x{feff}]+"  # white space, and what looks like nothing at all
 
@@ -118,6 +121,11 @@ def _known_columns(rules: Contract, given: pl.DataFrame, changes: list[str]) -> 
     known = rules.schema.columns()
     extra = [column for column in given.columns if column not in known]
     if rules.open_ended:
+        if any(not column.strip() for column in extra):
+            raise TableError(
+                f"{rules.name} has a column without a name beside {', '.join(each for each in given.columns if each.strip())}: "
+                "name it or leave it out (pandas writes its index so unless index=False)"
+            )
         odd = [column for column in extra if not (given[column].dtype.is_numeric() or given[column].dtype in (pl.Boolean, pl.Null))]
         if odd:
             raise TableError(f"{rules.name} has non-numeric columns {', '.join(odd)}: encode them as numbers or leave them out")
@@ -127,6 +135,25 @@ def _known_columns(rules: Contract, given: pl.DataFrame, changes: list[str]) -> 
         shown = [column + _near(column, unused) for column in extra]
         changes.append(f"columns outside the contract were left out: {', '.join(shown)}")
     return [column for column in given.columns if column in known]
+
+
+def require_sizes(name: str, table: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Raise TableError for finite values beyond 1e100, and for columns whose largest value is smaller than 1e-100 and not 0."""
+    for column in columns:
+        sizes = table[column].abs()
+        sizes = sizes.filter(sizes.is_finite())
+        beyond = sizes.filter(sizes > _LARGEST)
+        if beyond.len():
+            raise TableError(
+                f"{name}.{column} has {beyond.len()} values beyond {_LARGEST:g} in size, such as {beyond[0]:g}, which cannot be squared: "
+                "leave them empty where they stand for missing ones, else give the column in another unit"
+            )
+        largest = cast(float, sizes.max() or 0.0)
+        if 0.0 < largest < 1.0 / _LARGEST:
+            raise TableError(
+                f"{name}.{column} has no value above {largest:g} in {sizes.len()} rows, and the squares of such values are 0: "
+                "give the column in another unit"
+            )
 
 
 def _contract_order(rules: Contract, typed: pl.DataFrame) -> list[str]:

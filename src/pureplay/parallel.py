@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from pureplay.errors import PureplayError, SettingError
 
-__all__ = ["Progress", "over_blocks", "over_units", "source_digest", "worker_count", "workers"]
+__all__ = ["Progress", "over_blocks", "over_units", "require_address", "source_digest", "worker_count", "workers"]
 
 _BLOCKS_PER_WORKER: Final = 8  # uneven blocks even out, and the cost of handing one over stays small
 _REACH_SECONDS: Final = 20.0  # until a cluster must have answered and have a worker
@@ -236,7 +236,7 @@ def _teller(progress: Progress | None, total: int, clock: Callable[[], float]) -
 @contextmanager
 def _cluster(address: str) -> Iterator[Any]:
     """A joblib backend on the dask cluster at this address."""
-    _require_address(address)
+    require_address(address)
     if importlib.util.find_spec("distributed") is None:
         raise SettingError(f'cluster is {address}, and dask.distributed is not installed: pip install "pureplay[cluster]"')
     distributed: Any = importlib.import_module("distributed")  # a name without types, whether it is installed or not
@@ -256,7 +256,8 @@ def _cluster(address: str) -> Iterator[Any]:
         client.close()
 
 
-def _require_address(address: str) -> None:
+def require_address(address: str) -> None:
+    """Raise SettingError for anything that cannot be the address of a dask scheduler."""
     try:
         parts = urlsplit(address)
         known = parts.scheme in _SCHEMES and parts.hostname and parts.port

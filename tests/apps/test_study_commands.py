@@ -200,7 +200,7 @@ def test_settings_of_the_file(tmp_path: Path) -> None:
         ("[study]\nbaze = 'own'", r"\[study\] has the unknown key 'baze': is it base\?"),
         ("[study]\nbase = 'all'", r"\[study\]: base"),
         ("[study]\nplacebos = 3", r"\[study\]: placebos"),
-        ("[study]\nblock_sessions = true", r"\[study\]: block_sessions must be a value of its kind, not true"),
+        ("[study]\nblock_sessions = true", r"\[study\]: block_sessions must be a whole number, not true"),
         ("[study]\nbuffers_days = [-3]", r"\[study\]: buffers_days: buffer_days must be at least 0"),
         ("[battery]\nnoise_levels = [2.0]", r"\[battery\]: noise_levels must be a tuple of finite numbers from 0 to 1"),
         ("[batery]\nseed = 1", r"has the unknown key 'batery': is it battery\?"),

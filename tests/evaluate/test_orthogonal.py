@@ -332,8 +332,12 @@ def test_rows_outside_are_counted_in_the_notes(panel: Panel) -> None:
     known = panel.forward.filter((pl.col("date") >= panel.days[20]) & pl.col("asset").is_in(panel.assets[:50]))
     made = judge(panel, forward_returns=known)
     lost = panel.signal.filter((pl.col("date") < panel.days[20]) | ~pl.col("asset").is_in(panel.assets[:50])).height
-    assert made.notes == (f"{lost} of {panel.signal.height} scores lie on dates or stocks without forward returns",)
-    assert made.notes[0] in str(made)
+    factors = panel.base.filter((pl.col("date") < panel.days[20]) | ~pl.col("asset").is_in(panel.assets[:50])).height
+    assert made.notes == (
+        f"{lost} of {panel.signal.height} scores lie on dates or stocks without forward returns",
+        f"{factors} of {panel.base.height} rows of the base lie on dates or stocks without forward returns",
+    )
+    assert all(note in str(made) for note in made.notes)
     assert judge(panel).notes == ()
 
 

@@ -199,7 +199,7 @@ def test_families_from_a_file(name: str, tmp_path: Path) -> None:
 
 BAD_FILES = {
     "a.toml": ("zeta = \n", TableError, "cannot be read"),
-    "b.toml": ("zeta = 1\n", TableError, "1 factors without a name of a family, such as zeta = 1"),
+    "b.toml": ("zeta = 1\n", TableError, "1 factors without a family, such as zeta = 1: write zeta = "),
     "c.toml": ("", TableError, "names no factor"),
     "d.csv": ("name,family\nzeta,style\n", TableError, "has the columns name, family: factor and family are needed"),
     "e.csv": ("factor,family\nzeta,style\nzeta,other\n", TableError, "line 3: zeta is 'other' here and 'style' above"),

@@ -285,10 +285,22 @@ BAD: list[tuple[Any, type[PureplayError], str]] = [
     (lambda p: p.drop("asset"), TableError, "exposures lacks the column 'asset'"),
     (lambda p: p.select("date", "asset"), TableError, "exposures have no factor"),
     (lambda p: p.rename({"x1": "r2"}), TableError, "columns named r2: give every factor a column with a name of its own"),
-    (lambda p: p.with_columns(x1=pl.lit(float("inf"))), TableError, "exposures are infinite in x1: leave such values empty"),
-    (lambda p: p.with_columns(asset="no" + pl.col("asset")), TableError, "share no date and stock with the bars"),
-    (lambda p: p.with_columns(date=pl.col("date") + timedelta(days=4000)), TableError, "share no date and stock with the bars"),
-    (lambda p: pl.concat([p, p.head(1)]), TableError, "repeated keys of date and asset"),
+    (
+        lambda p: p.with_columns(x1=pl.lit(float("inf"))),
+        TableError,
+        "exposures are infinite in x1 \\(1020 rows\\): leave such values empty",
+    ),
+    (
+        lambda p: p.with_columns(asset="no" + pl.col("asset")),
+        TableError,
+        "none of the 1020 rows of exposures lies on a date and stock of the bars",
+    ),
+    (
+        lambda p: p.with_columns(date=pl.col("date") + timedelta(days=4000)),
+        TableError,
+        "none of the 1020 rows of exposures lies on a date and stock of the bars",
+    ),
+    (lambda p: pl.concat([p, p.head(1)]), TableError, "1 repeated keys, such as 2021-04-01 S000: keep one row"),
     (lambda p: p.head(0), TableError, "exposures has no rows"),
     (lambda p: 5, TableError, "exposures is a int, not a frame"),
 ]

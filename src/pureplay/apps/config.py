@@ -3,8 +3,9 @@
 import difflib
 import tomllib
 from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +18,7 @@ from pureplay.studies.settings import StudySettings
 __all__ = ["RunConfig", "read_config"]
 
 T = TypeVar("T")
+_KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number", date: "a date", str: "a text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,31 @@ def _known(given: dict[str, Any], names: list[str], where: str) -> None:
             raise SettingError(f"{where} has the unknown key {key!r}: {hint}")
 
 
+def _require_kind(what: str, hint: Any, value: Any) -> None:
+    """pydantic would take true for 1, 1 for true and "5" for 5."""
+    leaves = _leaves(hint)
+    kinds = {leaf for leaf in leaves if isinstance(leaf, type)} - {type(None)}
+    named = {leaf for leaf in leaves if not isinstance(leaf, type)}
+    wanted = " or ".join([text for kind, text in _KINDS.items() if kind in kinds] + sorted(map(repr, named))) or "of its kind"
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, bool):
+            fits = bool in kinds
+        elif isinstance(each, int | float):
+            fits = not kinds or bool(kinds & {int, float})
+        else:
+            fits = not isinstance(each, str) or not kinds or bool(kinds - {bool, int, float}) or each in named
+        if not fits:
+            raise SettingError(f"{what} must be {wanted}, not {str(each).lower() if isinstance(each, bool) else repr(each)}")
+
+
+def _leaves(hint: Any) -> set[Any]:
+    """Types at the ends of a hint; the values themselves of a literal."""
+    if hint is Ellipsis:
+        return set()
+    parts = get_args(hint)
+    return set(parts) if get_origin(hint) is Literal else set().union(*map(_leaves, parts)) if parts else {hint}
+
+
 def _section(kind: type[T], given: Any, where: str) -> T:
     if not isinstance(given, dict):
         raise SettingError(f"{where} must be a table of settings, not {given!r}")
@@ -82,8 +109,7 @@ def _section(kind: type[T], given: Any, where: str) -> T:
     cleaned = {key: None if value == "none" else value for key, value in given.items()}
     hints = get_type_hints(kind)
     for key, value in cleaned.items():
-        if isinstance(value, bool) and hints[key] is not bool:  # pydantic would take true for 1
-            raise SettingError(f"{where}: {key} must be a value of its kind, not {str(value).lower()}")
+        _require_kind(f"{where}: {key}", hints[key], value)
     try:
         return TypeAdapter(kind).validate_python(cleaned)
     except ValidationError as error:

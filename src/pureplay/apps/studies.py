@@ -12,8 +12,8 @@ from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import folder_place, replace_folder, require_apart, run_fault
 from pureplay.apps.outputs import manifest_of, plain, seal
 from pureplay.dataset import Dataset, file_sha256, write_json
-from pureplay.errors import DatasetError, SettingError
-from pureplay.parallel import workers
+from pureplay.errors import DatasetError, PureplayError, SettingError
+from pureplay.parallel import require_address, workers
 from pureplay.reports.study import render_study
 from pureplay.signals.settings import Construction
 from pureplay.storage import only_writer
@@ -60,6 +60,8 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
         raise SettingError('there is no data: pass --data FOLDER, or add data = "FOLDER" to the configuration')
     require_apart(asked.out, folder)
     place = folder_place(asked.out, run_fault)  # now, not after minutes of work
+    if asked.cluster is not None:
+        require_address(asked.cluster)
     settings = config.study if asked.constructions is None else replace(config.study, constructions=asked.constructions)
     spec = StudySpec(
         data=folder.resolve(),
@@ -72,10 +74,15 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
         families=asked.families and asked.families.resolve(),
     )
     work = place.with_name(_WORK.format(place.name))
-    with workers(asked.threads):
-        made = run_study(spec, work=work, cluster=asked.cluster, progress=progress)
-        progress("writing the report")
-        _write(asked.out, made, spec, page)
+    try:
+        with workers(asked.threads):
+            made = run_study(spec, work=work, cluster=asked.cluster, progress=progress)
+            progress("writing the report")
+            _write(asked.out, made, spec, page)
+    except PureplayError:
+        if work.is_dir() and not any(work.glob("*.unit")):  # nothing that a second run could go on with
+            _remove(work)
+        raise
     _remove(work)
     return made
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from pureplay.errors import SettingError, TableError
-from pureplay.frames import AnyFrame, conform, to_polars
+from pureplay.errors import InsufficientDataError, SettingError, TableError
+from pureplay.frames import AnyFrame, conform, require_sizes, to_polars
 from pureplay.panel import Axes, BoolArray, FloatArray, IndexArray, label_block
 from pureplay.sessions import Calendar, DayArray, sessions_between
 from pureplay.stats.orthogonal import Orders, forward_orders
@@ -67,18 +67,24 @@ def score_input(frame: AnyFrame, future: ForwardReturns | None, column: str | No
         raise TableError(f"the signal has no column {chosen!r}; it has {', '.join(table.columns)}: name another with column=")
     axes = _axes(table, calendar) if future is None else future.axes
     parts = [name for name in _PARTS if name in table.columns and name != chosen]
+    require_sizes("the signal", table, [chosen, *parts])
     blocks = axes.blocks(table, [chosen, *parts])
     outside = int((axes.locate(table) < 0).sum())
     notes = (f"{outside} of {table.height} scores lie on dates or stocks without forward returns",) if outside else ()
     return Scores(name=chosen, axes=axes, values=blocks[chosen], parts=tuple(blocks[name] for name in parts), notes=notes)
 
 
-def base_block(frame: AnyFrame | None, axes: Axes) -> tuple[FloatArray, tuple[str, ...]]:
-    """Factor panel as (sessions, columns, assets), with the names of its columns; no columns for None."""
+def base_block(frame: AnyFrame | None, axes: Axes, *, notes: list[str] | None = None) -> tuple[FloatArray, tuple[str, ...]]:
+    """Factor panel as (sessions, columns, assets), with the names of its columns; no columns for None.
+
+    notes: what lies outside the axes and what is infinite is counted there. Raises InsufficientDataError for a column without any
+    value on the axes, since no name would have every factor.
+    """
     if frame is None:
         return np.empty((axes.shape[0], 0, axes.shape[1])), ()
     table = _keyed(frame, "base_factors")
     names = tuple(name for name in table.columns if name not in ("date", "asset"))
+    require_sizes("base_factors", table, names)
     cells = axes.locate(table)
     inside = cells >= 0
     if not inside.any():
@@ -87,7 +93,25 @@ def base_block(frame: AnyFrame | None, axes: Axes) -> tuple[FloatArray, tuple[st
     row, asset = np.divmod(cells[inside], axes.shape[1])
     for position, name in enumerate(names):
         block[row, position, asset] = table[name].cast(pl.Float64).to_numpy()[inside]
+    _require_values(block, names)
+    if notes is not None:
+        notes += _base_notes(table, names, int((~inside).sum()))
     return block, names
+
+
+def _require_values(block: FloatArray, names: tuple[str, ...]) -> None:
+    never = [name for position, name in enumerate(names) if not np.isfinite(block[:, position]).any()]
+    if never:
+        raise InsufficientDataError(
+            f"base_factors hold no value of {', '.join(never[:5])}{' and more' if len(never) > 5 else ''} ({len(never)} of {len(names)} "
+            f"columns) on these {block.shape[0]} dates and {block.shape[2]} stocks, so no name has every factor: fill or leave them out"
+        )
+
+
+def _base_notes(table: pl.DataFrame, names: tuple[str, ...], outside: int) -> list[str]:
+    infinite = sum(int(table[name].is_infinite().sum() or 0) for name in names)
+    out = [f"{outside} of {table.height} rows of the base lie on dates or stocks without forward returns"] if outside else []
+    return [*out, *([f"{infinite} infinite values of the base count as missing"] if infinite else [])]
 
 
 def group_block(frame: AnyFrame | None, axes: Axes) -> IndexArray | None:

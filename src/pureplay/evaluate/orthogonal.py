@@ -14,7 +14,7 @@ from pureplay.evaluate.summary import Timing, summarise
 from pureplay.frames import AnyFrame
 from pureplay.panel import Axes, BoolArray, FloatArray, IndexArray, to_frame
 from pureplay.sessions import Calendar, DayArray
-from pureplay.stats.inference import MeanTest, ewc_test
+from pureplay.stats.inference import FEWEST_ON_GRID, MeanTest, ewc_test
 from pureplay.stats.orthogonal import Orders, OrthogonalDays, orthogonal_days
 
 __all__ = ["Control", "Evaluator", "nested_t", "neutralise", "orthogonal_icir", "verdict"]
@@ -101,7 +101,7 @@ def verdict(
         controls=figures,
         nested=nested,
         not_evaluable=tuple(missing),
-        notes=(*notes, *_names_lost(raw, orthogonal), *missing.values(), *why),
+        notes=(*notes, *_names_lost(raw, orthogonal), *_few_dates(orthogonal), *missing.values(), *why),
     )
 
 
@@ -111,6 +111,16 @@ def _names_lost(raw: ICSummary, orthogonal: ICSummary) -> tuple[str, ...]:
     return (
         f"the base covers only {orthogonal.median_names:.0f} of {raw.median_names:.0f} names a date in the median: "
         "missing factors or industries keep the rest out",
+    )
+
+
+def _few_dates(figure: ICSummary) -> tuple[str, ...]:
+    """A note where there are dates with an IC, but too few for an ICIR."""
+    if np.isfinite(figure.icir):
+        return ()
+    return (
+        f"there is no ICIR: {figure.n_dates} dates have an IC, and no rebalance offset of {figure.grid_sessions} sessions has "
+        f"{FEWEST_ON_GRID} of them with different values: widen the data or shorten grid_sessions",
     )
 
 
@@ -207,9 +217,10 @@ def orthogonal_icir(
     timing = timing or Timing()
     future = forward_input(forward_returns, calendar, delay=timing.delay_sessions)
     score = score_input(signal, future, column)
-    evaluator = _evaluator(future, base_factors, industries, universe, replace(timing, delay_sessions=future.delay), min_names)
+    notes = list(score.notes)
+    evaluator = _evaluator(future, base_factors, industries, universe, replace(timing, delay_sessions=future.delay), min_names, notes)
     blocks = {name: _control(score_input(frame, future, None)) for name, frame in (controls or {}).items()}
-    return verdict(evaluator, score.name, score.values, blocks, notes=score.notes)
+    return verdict(evaluator, score.name, score.values, blocks, notes=tuple(notes))
 
 
 def neutralise(
@@ -278,8 +289,9 @@ def _evaluator(
     universe: AnyFrame | None,
     timing: Timing,
     min_names: int,
+    notes: list[str],
 ) -> Evaluator:
-    base, names = base_block(base_factors, future.axes)
+    base, names = base_block(base_factors, future.axes, notes=notes)
     return Evaluator(
         axes=future.axes,
         base=base,

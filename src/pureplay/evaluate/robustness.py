@@ -144,15 +144,16 @@ def robustness(
     """
     timing = timing or Timing(null_draws=0)
     future = horizon_inputs(forward_returns, calendar, delay=timing.delay_sessions)
-    base, names = base_block(base_factors, future.future.axes)
+    said: list[str] = []
+    base, names = base_block(base_factors, future.future.axes, notes=said)
     if not names:
         raise SettingError("base_factors hold no factor: robustness compares bases, so give one column at least, or use rank_ic")
     settings = battery or Battery(ladder_from=min(Battery().ladder_from, len(names)))
     cells = plan_bases(names, families, ladder, settings)
     score = score_input(signal, future.future, column)
     evaluator = _evaluator(future, base, names, industries, universe, timing, min_names)
+    _require_answer(evaluator, score.name, run_bases(evaluator, score.values, cells[:1]))  # a plan of thousands of bases can take long
     days = run_bases(evaluator, score.values, cells)
-    _require_answer(evaluator, score.name, days)
     held, why = _turnover(signal, bars, future, column, settings, evaluator)
     fitted, scored = _typical(days.fitted), _typical(np.isfinite(score.values).sum(axis=1))
     return Robustness(
@@ -166,7 +167,14 @@ def robustness(
         turnover=held,
         delivery=delivery_invariance(evaluator, score.values),
         settings=settings,
-        notes=(*score.notes, *_names_lost(fitted, scored), *[cell.reason for cell in cells if cell.reason], *why),
+        notes=(
+            *score.notes,
+            *said,
+            *_names_lost(fitted, scored),
+            *_redundant(evaluator, score.values),
+            *[cell.reason for cell in cells if cell.reason],
+            *why,
+        ),
     )
 
 
@@ -220,6 +228,16 @@ def _names_lost(fitted: float, scored: float) -> tuple[str, ...]:
         f"only {fitted:.0f} of {scored:.0f} scored names of the median date have every factor (and an industry, where given): "
         "all bases are judged on these",
     )
+
+
+def _redundant(evaluator: Evaluator, signal: FloatArray) -> tuple[str, ...]:
+    """A note on columns that left the whole base on some dates."""
+    dropped = evaluator.days(signal).dropped.sum(axis=0)
+    told = [f"{name} on {count}" for name, count in zip(evaluator.base_names, dropped, strict=True) if count]
+    if not told:
+        return ()
+    more = f" and {len(told) - 10} more" if len(told) > 10 else ""
+    return (f"columns that were constant or a combination of those before them, on dates: {', '.join(told[:10])}{more}",)
 
 
 def _turnover(

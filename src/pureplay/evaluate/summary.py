@@ -139,8 +139,9 @@ def _nothing_to_summarise(name: str, names: npt.NDArray[np.int64], reason: npt.N
         )
     most = int(names.max()) if names.size else 0
     return InsufficientDataError(
-        f"{name}: not evaluable: no date out of {names.size} has enough names with a forward return and a score that varies "
-        f"(at most {most} on one date): loosen the settings of the signal, widen the data, or lower min_names"
+        f"{name}: not evaluable: no date out of {names.size} has enough names with a forward return, a score that varies and every factor "
+        f"of the base (at most {most} on one date; min_names and twice the number of regressors are needed): loosen the settings of the "
+        "signal, widen the data, drop factors, or lower min_names"
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from pureplay.errors import SettingError, TableError
 from pureplay.factors.record import Base
-from pureplay.frames import AnyFrame, conform, to_polars
+from pureplay.frames import AnyFrame, conform, require_sizes, to_polars
 from pureplay.panel import Axes, FloatArray
 
 __all__ = ["LAYOUTS", "Layout", "own_factors", "read_families"]
@@ -32,7 +32,7 @@ def own_factors(frame: AnyFrame, axes: Axes, *, families: Mapping[str, str] | No
     what lies outside the axes, infinite values, columns without any value and factors without a family.
 
     Raises TableError for repeated columns or keys, missing keys, non-numeric columns, a frame without factors or without a row on the
-    axes, and for families of factors that the frame does not have; SettingError for an unknown layout.
+    axes, values beyond 1e100, and for families of factors that the frame does not have; SettingError for an unknown layout.
     """
     if layout not in LAYOUTS:
         raise SettingError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
@@ -78,7 +78,7 @@ def _families_of_toml(place: Path) -> dict[str, str]:
     if odd:
         factor, family = next(iter(odd.items()))
         raise TableError(
-            f'families file {place} has {len(odd)} factors without a name of a family, such as {factor} = {family!r}: write "…"'
+            f'families file {place} has {len(odd)} factors without a family, such as {factor} = {family!r}: write {factor} = "style"'
         )
     return {factor: family.strip() for factor, family in table.items()}
 
@@ -89,7 +89,11 @@ def _families_of_csv(place: Path) -> dict[str, str]:
         heading = tuple(reader.fieldnames or ())
         if not {"factor", "family"} <= set(heading):
             raise TableError(f"families file {place} has the columns {', '.join(heading) or 'none'}: factor and family are needed")
-        rows = [((row["factor"] or "").strip(), (row["family"] or "").strip()) for row in reader]
+        rows = []
+        for line, row in enumerate(reader, start=2):
+            if None in row:
+                raise TableError(f"families file {place}, line {line} has more cells than the heading: put names with a comma in quotes")
+            rows.append(((row["factor"] or "").strip(), (row["family"] or "").strip()))
     found: dict[str, str] = {}
     for line, (factor, family) in enumerate(rows, start=2):
         if not (factor and family):
@@ -148,6 +152,7 @@ def _filled_block(tables: Iterator[pl.DataFrame], axes: Axes, notes: list[str]) 
     rows, outside, infinite = 0, 0, 0
     for table in tables:
         _require_keys(table)
+        require_sizes("factors", table, [name for name in table.columns if name not in _KEY])
         cells = axes.locate(table)
         rows, outside = rows + table.height, outside + int((cells < 0).sum())
         for name in table.columns:

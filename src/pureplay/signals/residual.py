@@ -14,8 +14,8 @@ import numpy.typing as npt
 import polars as pl
 
 from pureplay.dataset import Dataset
-from pureplay.errors import SettingError, TableError
-from pureplay.frames import AnyFrame, conform, to_polars
+from pureplay.errors import InsufficientDataError, SettingError, TableError
+from pureplay.frames import AnyFrame, conform, require_sizes, to_polars
 from pureplay.market import Market, load_market
 from pureplay.panel import Axes, BoolArray, FloatArray, to_frame
 from pureplay.parallel import over_blocks
@@ -133,15 +133,19 @@ def exposure_block(frame: AnyFrame, axes: Axes) -> tuple[FloatArray, tuple[str, 
     if taken or not names:
         fault = f"columns named {', '.join(taken)}" if taken else "no factor"
         raise TableError(f"exposures have {fault}: give every factor a column with a name of its own")
-    infinite = [name for name in names if table[name].is_infinite().any()]
-    if infinite:
-        raise TableError(f"exposures are infinite in {', '.join(infinite)}: leave such values empty")
+    infinite = {name: int(table[name].is_infinite().sum() or 0) for name in names}
+    if any(infinite.values()):
+        told = ", ".join(f"{name} ({count} rows)" for name, count in infinite.items() if count)
+        raise TableError(f"exposures are infinite in {told}: leave such values empty")
+    require_sizes("exposures", table, names)
     cells = axes.locate(table)
     inside = cells >= 0
     if not inside.any():
-        raise TableError("exposures share no date and stock with the bars: check codes and dates")
-    if np.unique(cells[inside]).size < inside.sum():
-        raise TableError("exposures have repeated keys of date and asset: keep one row a date and asset")
+        raise TableError(f"none of the {table.height} rows of exposures lies on a date and stock of the bars: check codes and dates")
+    again = table.filter((pl.col("date") == pl.col("date").shift(1)) & (pl.col("asset") == pl.col("asset").shift(1)))
+    if again.height:
+        first = f"{again['date'][0]} {again['asset'][0]}"
+        raise TableError(f"exposures have {again.height} repeated keys, such as {first}: keep one row a date and asset")
     block = np.full((axes.shape[0], len(names), axes.shape[1]), np.nan)
     row, asset = np.divmod(cells[inside], axes.shape[1])
     for place, name in enumerate(names):
@@ -156,7 +160,7 @@ def signal_market(data: Dataset, market: Market, settings: SignalSettings, expos
     SettingError where exposures come with construction R. Forward returns are those of the raw market in either case.
     """
     if settings.construction == "S":
-        return residual_market(market, *_exposures(data, market, exposures))
+        return _with_residuals(market, *_exposures(data, market, exposures))
     if exposures is not None:
         raise SettingError("exposures have no use under construction 'R' (raw returns): leave them out or set construction='S'")
     return market
@@ -171,7 +175,7 @@ def residual_returns(dataset: Dataset, exposures: AnyFrame | None = None) -> Res
     Timing: a residual of session t uses returns of t, and exposures and market values of the session before.
     """
     market = load_market(dataset)
-    made = residual_market(market, *_exposures(dataset, market, exposures))
+    made = _with_residuals(market, *_exposures(dataset, market, exposures))
     daily = {"date": market.axes.day_column(market.axes.sessions.dates)}
     daily |= {name: pl.Series(made.factor_returns[:, k]).fill_nan(None) for k, name in enumerate(made.names)}
     daily |= {"intercept": pl.Series(made.intercept).fill_nan(None), "r2": pl.Series(made.r2).fill_nan(None)}
@@ -179,6 +183,22 @@ def residual_returns(dataset: Dataset, exposures: AnyFrame | None = None) -> Res
         residuals=to_frame(market.axes, {"residual": made.returns}, market.traded),
         factor_returns=pl.DataFrame(daily | {"names": pl.Series(made.fitted)}),
     )
+
+
+def _with_residuals(market: Market, exposures: FloatArray, names: tuple[str, ...]) -> ResidualMarket:
+    """The residual market; raises InsufficientDataError where no session has a residual."""
+    made = residual_market(market, exposures, names)
+    if not made.fitted.any():
+        full = np.zeros(market.axes.shape[0], dtype=np.int64)
+        for t in range(full.size):
+            known = np.isfinite(exposures[t])
+            full[t] = known[known.any(axis=1)].all(axis=0).sum() if known.any() else 0
+        raise InsufficientDataError(
+            f"no session of {full.size} has a residual return: {len(names)} factors and an intercept need more stocks than that which "
+            f"trade, have a market value and every factor on the session before (at most {full.max(initial=0)} stocks have every factor): "
+            "give fewer factors, fill them, or widen the data"
+        )
+    return made
 
 
 def _exposures(data: Dataset, market: Market, frame: AnyFrame | None) -> tuple[FloatArray, tuple[str, ...]]:

@@ -319,10 +319,10 @@ def factorise(gram: FloatArray, scale: FloatArray, dropped: BoolArray) -> FloatA
     factor = np.zeros((columns, columns))
     for c in range(columns):
         for d in range(c):
-            dot = gram[c, d] * scale[c] * scale[d]
-            for e in range(d):
+            dot = 0.0 if dropped[d] else gram[c, d] * scale[c] * scale[d]
+            for e in range(0 if dropped[d] else d):  # many more columns than names cost little
                 dot -= factor[c, e] * factor[d, e]
-            factor[c, d] = 0.0 if dropped[d] else dot / factor[d, d]
+            factor[c, d] = dot / factor[d, d]  # 1 where d is dropped
         pivot = 1.0 if scale[c] > 0.0 else 0.0
         for d in range(c):
             pivot -= factor[c, d] * factor[c, d]

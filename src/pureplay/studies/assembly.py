@@ -1,5 +1,6 @@
 """From daily results of the battery to its tables: cells of rebuilt signals, bases, shuffles, what the report says of the base."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -207,13 +208,24 @@ def base_facts(ground: Ground) -> dict[str, Any]:
     }
 
 
+def _require_heading(path: Path) -> None:
+    """polars gives the second of two columns of one name another one."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        heading = next(csv.reader(lines), [])
+    twice = [each for each in dict.fromkeys(heading) if heading.count(each) > 1]
+    if twice:
+        raise TableError(f"{path} has several columns named {', '.join(map(repr, twice))}: give every column a name of its own")
+
+
 def read_factors(path: Path) -> pl.DataFrame:
-    """The user's own stack from a Parquet or CSV file; raises TableError where it cannot be read."""
-    kind = path.suffix.lower()
-    if kind not in (".parquet", ".csv"):
+    """The user's own stack from a Parquet or CSV file; raises TableError where it cannot be read or names a column twice."""
+    if path.suffix.lower() not in (".parquet", ".csv"):
         raise TableError(f"{path} is neither .parquet nor .csv: save the factors (date, asset and numbers) as one of them")
     try:
-        return pl.read_parquet(path, glob=False) if kind == ".parquet" else pl.read_csv(path, infer_schema_length=None, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path, glob=False)
+        _require_heading(path)
+        return pl.read_csv(path, infer_schema_length=None, glob=False)
+    except (OSError, UnicodeDecodeError, csv.Error, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().split("\n")[0]
         raise TableError(f"{path} cannot be read ({reason}): save the factors (date, asset and numbers) again") from error

@@ -188,9 +188,11 @@ def _industries(data: Dataset, market: Market, evaluation: Evaluation, study: St
 
 def study_split(evaluation: Evaluation, market: Market) -> tuple[date | None, tuple[str, ...]]:
     """The split asked for; else that of the source study where at least a year of sessions lies on either side; else none, and a note."""
-    if evaluation.split is not None:
-        return evaluation.split, ()
     usual, dates = published_split(), market.axes.sessions.dates
+    if evaluation.split is not None:
+        inside = dates[0] <= np.datetime64(evaluation.split, "D") < dates[-1]
+        outside = f"the split {evaluation.split} does not lie between {dates[0]} and {dates[-1]}, so one of its sides has no session"
+        return evaluation.split, () if inside else (outside,)
     before = int((dates <= np.datetime64(usual, "D")).sum())
     if min(before, dates.size - before) >= _YEAR:
         return usual, ()

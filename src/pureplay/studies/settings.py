@@ -56,7 +56,10 @@ class StudySettings:
 
     def _require_grid(self, name: str) -> None:
         """Values that a signal can take, told now and not after minutes of work."""
-        for value in getattr(self, name):
+        grid = getattr(self, name)
+        if len(set(grid)) < len(grid):
+            raise SettingError(f"{name} must name every value once, not {list(grid)}")
+        for value in grid:
             moved: dict[str, Any] = {_GRIDS[name]: value, "purity_inclusive": True}  # no share exceeds 1, but one may reach it
             try:
                 SignalSettings(**moved)

@@ -78,6 +78,7 @@ class Sweep:
             ground.base.ladder,
             replace(battery, ladder_from=min(battery.ladder_from, len(ground.base.names))),
         )
+        self._ladder_from = battery.ladder_from
         self._say = say
         self._built: Built | None = None
         self._labels: np.ndarray[Any, np.dtype[np.int64]] | None = None
@@ -103,6 +104,9 @@ class Sweep:
         ]
         pieces.append(Piece(construction=construction, kind="signal"))
         skipped = [f"{cell.group}: {cell.reason}" for cell in self.bases if cell.reason is not None]
+        columns = len(self.ground.base.names)
+        if self._ladder_from > columns:
+            skipped.append(f"ladder from {self._ladder_from} columns: the base has {columns}, so there is only the whole base")
         for cell in self.variants(settings):
             if cell.skip is not None:
                 skipped.append(f"{cell.group} {cell.label}: {cell.skip}")
