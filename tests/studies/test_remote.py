@@ -60,7 +60,7 @@ def test_a_date_block_read_by_path_has_the_bits_of_the_whole_run(folder: Path, t
     made = spec(folder)
     ground = lay_ground(Dataset.open(folder), made.evaluation, made.study, say=lambda _: None)
     sweep = Sweep(ground, made.signal, made.evaluation, made.battery, made.study, lambda _: None)
-    score = build_signal(ground, "R", made.signal, say=lambda _: None).scores.composite
+    score = build_signal(ground, "R", made.signal, say=lambda _: None).composite
     whole = run_bases(ground.evaluator, score, sweep.bases)
     blocks = stage_bases(tmp_path, ground, score, sweep.bases, 70)
     assert list(blocks) == [0, 70, 140]

@@ -1,5 +1,7 @@
 """The battery in pieces: what there is to run, what is left out with its reason, and each piece by another path."""
 
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from pureplay.dataset import Dataset
 from pureplay.evaluate.cells import plan_bases
 from pureplay.evaluate.orthogonal import Control, Evaluator, nested_t, verdict
 from pureplay.signals.momentum import product_peers, score_blocks
+from pureplay.signals.workshop import PeerWorkshop
 from pureplay.stats.inference import ewc_test
 from pureplay.studies import study as study_module
 from pureplay.studies.controls import deal_within_industry, main_labels, schemes_by_depth, shuffle_source
@@ -76,7 +79,7 @@ def test_without_industries_there_is_no_shuffle_and_no_industry_control() -> Non
     pieces, skipped = bare.pieces("R")
     assert "shuffle" not in {each.kind for each in pieces}
     assert "within-industry shuffles: the dataset has no industries" in skipped
-    assert bare.run(Piece(construction="R", kind="winsorising", name="industry")) == {}
+    assert [each.name for each in pieces if each.kind == "winsorising"] == ["signal", "own_only"]
 
 
 def test_where_winsorising_is_off_the_cell_switches_it_on(data: Dataset, plain: Sweep) -> None:
@@ -105,8 +108,8 @@ def test_the_construction_before_is_let_go(plain: Sweep) -> None:
     import gc
     import weakref
 
-    held = weakref.ref(plain.built("R").scores.composite)
-    assert plain.built("R").scores.composite is held()
+    held = weakref.ref(plain.built("R").composite)
+    assert plain.built("R").composite is held()
     plain.built("S")
     gc.collect()
     assert held() is None
@@ -158,3 +161,31 @@ def test_rows_of_a_cell_that_cannot_be_judged(tmp_path: Path) -> None:
     assert "not evaluable: no date out of 160 has enough names" in row["reason"]
     assert row["icir"] is None
     assert cells.filter(pl.col("is_default"))["icir"].null_count() == 0
+
+
+def test_pieces_side_by_side_share_one_workshop(data: Dataset, plain: Sweep) -> None:
+    """Threads that ask for other filing dates in turn: none may drop a block that another is about to use."""
+    shop = PeerWorkshop(data, plain.ground.market)
+    cells = [replace(small.SIGNAL, buffer_days=days) for days in range(0, 60, 5)]
+    wanted = [shop.mix(each).active.copy() for each in cells]
+    faults: list[object] = []
+
+    def work(start: int) -> None:
+        try:
+            for at in [*range(start, len(cells), 2), *range(start, len(cells), 2)] * 20:
+                if not np.array_equal(shop.mix(cells[at]).active, wanted[at]):
+                    faults.append(at)
+        except KeyError as error:
+            faults.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert faults == []
