@@ -185,8 +185,10 @@ class Sweep:
         made = orthogonal_days(dealt, judge.base, judge.forward, extra=self._parts(built, piece.name), min_names=judge.min_names)
         return {"ic": made.ic[0]}
 
-    def _parts(self, built: Built, names: str) -> FloatArray:
-        """z-scores of some controls as one block, kept for all shuffles of a construction."""
+    def _parts(self, built: Built, names: str) -> FloatArray | None:
+        """z-scores of some controls as one block, kept for all shuffles of a construction; None for no control."""
+        if not names:
+            return None
         key = (built.construction, names)
         with self._alone:  # pieces run side by side, and the block is of half a gigabyte at full size
             if self._stacked is None or self._stacked[0] != key:
