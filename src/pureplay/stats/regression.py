@@ -14,7 +14,8 @@ from pureplay.errors import SettingError
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.jit import kernel
-from pureplay.stats.orthogonal import Int64Array, gather, names_of_date, residualise
+from pureplay.stats.least_squares import residualise
+from pureplay.stats.orthogonal import Int64Array, gather, names_of_date
 
 __all__ = ["CrossSection", "weighted_fill", "weighted_residuals"]
 

@@ -8,7 +8,8 @@ import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that numba calls: loade
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.stats.crosssection import Workspace, average_ranks, sort_finite
 from pureplay.stats.jit import kernel
-from pureplay.stats.orthogonal import Int64Array, factorise, solve
+from pureplay.stats.least_squares import factorise, solve
+from pureplay.stats.orthogonal import Int64Array
 
 __all__ = ["correlate_ranks", "fit_subsets", "rank_future"]
 

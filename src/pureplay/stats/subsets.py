@@ -17,6 +17,7 @@ from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.crosssection import Workspace, workspace
 from pureplay.stats.jit import kernel
+from pureplay.stats.least_squares import center, gram_of
 from pureplay.stats.noise import noise_order, shuffle
 from pureplay.stats.orthogonal import (
     CONTAINED,
@@ -26,7 +27,6 @@ from pureplay.stats.orthogonal import (
     OK,
     Int64Array,
     Orders,
-    center,
     gather,
     names_of_date,
 )
@@ -179,7 +179,7 @@ def _subset_block(
         used = center(rows, label, n_groups)
         future = _future_of_date(returns[:, t], order[:, t], count[:, t], index[:n], ranks, has)
         names[:, at], fitted[at] = future.number, n
-        gram[: columns + 1, : columns + 1] = np.dot(rows, rows.T)
+        gram[: columns + 1, : columns + 1] = gram_of(rows)
         day = (ic[:, :, at], reason[:, :, at], left[:, at])
         _batch(rows, columns, gram, pick, plain, flat, used, min_names, future, room, scratch, day)
         for s in range(seeds):

@@ -195,14 +195,12 @@ def cell_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def base_facts(ground: Ground) -> dict[str, Any]:
     """Kind, columns, families and notes of the base, and the share of values that were filled in."""
-    known = np.isfinite(ground.base.values).sum(axis=(0, 2))
-    filled = ground.base.filled.sum(axis=(0, 2))
     return {
         "kind": ground.base.kind,
         "names": list(ground.base.names),
         "families": dict(ground.base.families),
         "ladder": list(ground.base.ladder),
-        "filled": {name: float(filled[k] / max(known[k], 1)) for k, name in enumerate(ground.base.names)},
+        "filled": dict(ground.filled),
         "industries": ground.scheme,
         "notes": list(ground.base.notes),
     }

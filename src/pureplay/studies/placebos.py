@@ -215,7 +215,8 @@ def _own_volatility(workshop: PeerWorkshop, settings: SignalSettings, _: np.rand
 def _own_figure(workshop: PeerWorkshop, settings: SignalSettings, *, volatility: bool) -> FloatArray:
     market, nothing = workshop.market, np.zeros(workshop.market.axes.shape)
     window, minimum = settings.window_sessions, settings.min_valid_sessions
-    made = windowed_gap(nothing, market.returns, market.fresh(), window=window, minimum=minimum, ols=False)
+    # against nothing: minus the sum of returns, and their standard deviation
+    made = windowed_gap(-market.returns, nothing, market.fresh(), window=window, minimum=minimum, ols=False)
     universe = market.seasoned(settings.min_listed_sessions) & market.traded
     return robust_zscore(made[int(volatility)], universe, winsorise_mads=settings.winsorise_mads)
 
