@@ -1,12 +1,10 @@
 """The one place that hands work to others: blocks of dates to threads, units of work to a cluster."""
 
-import ctypes
 import importlib
 import importlib.util
 import os
 import pickle
 import socket
-import sys
 import threading
 import time
 import traceback
@@ -25,11 +23,10 @@ from threadpoolctl import threadpool_limits
 
 from pureplay.errors import PureplayError, SettingError
 
-__all__ = ["Progress", "keep_memory", "over_blocks", "over_units", "require_address", "source_digest", "worker_count", "workers"]
+__all__ = ["Progress", "over_blocks", "over_units", "require_address", "source_digest", "worker_count", "workers"]
 
 _BLOCKS_PER_WORKER: Final = 8  # uneven blocks even out, and the cost of handing one over stays small
 _REACH_SECONDS: Final = 20.0  # until a cluster must have answered and have a worker
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8  # of mallopt(3)
 _SCHEMES: Final = ("tcp", "tls")
 _THREADS: Final[ContextVar[int | None]] = ContextVar("threads", default=None)
 
@@ -69,22 +66,6 @@ def workers(count: int | None) -> Iterator[None]:
         yield
     finally:
         _THREADS.reset(before)
-
-
-def keep_memory() -> None:
-    """Have the C library keep what is freed for the next block, until the process ends; glibc only, elsewhere nothing happens.
-
-    Blocks of a hundred megabytes come and go by the thousand in a long run. By default each goes back to the system and comes anew, page
-    by page and zeroed: a quarter of the time on a virtual machine. For commands that own their process; a library must not do so.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
-        return
-    for parameter, value in ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, 1 << 28)):
-        mallopt(parameter, value)
 
 
 def over_blocks(work: Callable[[int, int], None], total: int, *, uses_blas: bool = False) -> None:

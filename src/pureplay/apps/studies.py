@@ -13,7 +13,7 @@ from pureplay.apps.folders import folder_place, replace_folder, require_apart, r
 from pureplay.apps.outputs import manifest_of, plain, seal
 from pureplay.dataset import Dataset, file_sha256, write_json
 from pureplay.errors import DatasetError, PureplayError, SettingError
-from pureplay.parallel import keep_memory, require_address, workers
+from pureplay.parallel import require_address, workers
 from pureplay.reports.study import render_study
 from pureplay.signals.settings import Construction
 from pureplay.storage import only_writer
@@ -54,7 +54,6 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
     Finished pieces wait beside the folder until it is written, so that a killed run goes on where it was. Raises DatasetError where the
     folder holds anything that is not of a run, and whatever the study raises.
     """
-    keep_memory()
     config = read_config(asked.config) if asked.config else RunConfig.plain()
     folder = asked.data or config.data
     if folder is None:

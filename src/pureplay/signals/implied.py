@@ -75,9 +75,10 @@ def facts_of(market: Market, peers: Peers) -> Facts:
     return market.returns, market.traded, (peers.issuers.offsets, peers.issuers.others), peers.mix.share
 
 
-def implied_returns(market: Market, peers: Peers) -> Implied:
-    """Implied return of every stock that trades on the session, from each day's own mix and baskets."""
-    shape = market.axes.shape
+def implied_returns(market: Market, peers: Peers, *, first: int = 0, last: int | None = None) -> Implied:
+    """Implied return of every stock that trades on the session, from each day's own mix and baskets; sessions [first, last) only."""
+    begin, end = first, market.axes.shape[0] if last is None else last
+    shape = (end - begin, market.axes.shape[1])
     made = Implied(
         implied=np.empty(shape),  # every cell is written
         covered_share=np.empty(shape),
@@ -88,7 +89,19 @@ def implied_returns(market: Market, peers: Peers) -> Implied:
     rules, covered, widest = peers.rules.packed, peers.rules.min_covered, peers.widest
 
     def block(start: int, stop: int) -> None:
-        _implied_block(*args, rules, covered, widest, made.implied, made.covered_share, made.n_peers, made.by_source, start, stop)
+        _implied_block(
+            *args,
+            rules,
+            covered,
+            widest,
+            made.implied,
+            made.covered_share,
+            made.n_peers,
+            made.by_source,
+            begin,
+            begin + start,
+            begin + stop,
+        )
 
     over_blocks(block, shape[0])
     return made
@@ -145,15 +158,18 @@ def _implied_block(
     covered: FloatArray,
     peers: IndexArray,
     by_source: FloatArray,
+    begin: int,
     start: int,
     stop: int,
 ) -> None:
+    """Sessions [start, stop); the first row of the output is that of session `begin`."""
     answer, sums = np.empty(facts[3].size), np.empty((widest, 4))
     if start == 0:
         implied[0], covered[0], peers[0], by_source[:, 0] = np.nan, np.nan, 0, np.nan
     for t in range(max(start, 1), stop):
-        implied_of_date(families, maps, t, t, facts, rule, answer, sums, implied[t], covered[t], peers[t], by_source[:, t])
-        divide(implied[t], covered[t], min_covered)
+        at = t - begin
+        implied_of_date(families, maps, t, t, facts, rule, answer, sums, implied[at], covered[at], peers[at], by_source[:, at])
+        divide(implied[at], covered[at], min_covered)
 
 
 @kernel

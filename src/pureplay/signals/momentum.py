@@ -26,7 +26,7 @@ from pureplay.signals.workshop import PeerWorkshop, finest_scheme, peers_of_mix
 from pureplay.stats.crosssection import robust_zscore
 from pureplay.stats.rolling import windowed_gap
 
-__all__ = ["SignalBlocks", "finest_scheme", "peers_from_mix", "product_momentum", "product_peers", "score_blocks"]
+__all__ = ["SignalBlocks", "finest_scheme", "peers_from_mix", "product_momentum", "product_peers", "require_matching", "score_blocks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +128,8 @@ def peers_from_mix(mix: Mix, market: Market, settings: SignalSettings) -> Peers:
     return peers_of_mix(mix, settings, basket_weights(market, settings.weighting), issuers(market))
 
 
-def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> SignalBlocks:
-    """Run the signal on given baskets; the same pipeline serves products, controls and placebos.
-
-    market: a `ResidualMarket` for construction S, any other for R; raises SettingError where it is not.
-    """
+def require_matching(market: Market, settings: SignalSettings) -> None:
+    """Raise SettingError for a market of another construction, InsufficientDataError for one too short for a window."""
     if (settings.construction == "S") != isinstance(market, ResidualMarket):
         raise SettingError(
             f"construction {settings.construction!r} does not go with a {type(market).__name__}: pass signal_market(data, market, settings)"
@@ -142,6 +139,14 @@ def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> Sign
             f"the data hold {market.axes.shape[0]} sessions, a score needs more than {settings.min_valid_sessions}: "
             "widen the data or lower min_valid_sessions"
         )
+
+
+def score_blocks(market: Market, peers: Peers, settings: SignalSettings) -> SignalBlocks:
+    """Run the signal on given baskets; the same pipeline serves products, controls and placebos.
+
+    market: a `ResidualMarket` for construction S, any other for R; raises SettingError where it is not.
+    """
+    require_matching(market, settings)
     made = implied_returns(market, peers)
     biz_mom, biz_resvol = _window_figures(market, peers, settings, made.implied)
     universe = market.seasoned(settings.min_listed_sessions) & market.traded

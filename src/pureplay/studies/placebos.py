@@ -15,8 +15,8 @@ import polars as pl
 from pureplay.errors import SettingError
 from pureplay.panel import FloatArray
 from pureplay.products.mix import Mix
+from pureplay.signals.composite import composite_scores
 from pureplay.signals.implied import Peers
-from pureplay.signals.momentum import score_blocks
 from pureplay.signals.settings import SignalSettings
 from pureplay.signals.workshop import PeerWorkshop, finest_scheme
 from pureplay.stats.crosssection import robust_zscore
@@ -172,25 +172,25 @@ def _why_not(workshop: PeerWorkshop, settings: SignalSettings, name: str) -> str
 
 def _own_only(workshop: PeerWorkshop, settings: SignalSettings, _: np.random.Generator) -> FloatArray:
     plain = _plain(settings)
-    return score_blocks(workshop.market, workshop.peers_of(workshop.market_as_one(), plain), plain).composite
+    return composite_scores(workshop.market, workshop.peers_of(workshop.market_as_one(), plain), plain)
 
 
 def _industry_baskets(workshop: PeerWorkshop, settings: SignalSettings, _: np.random.Generator) -> FloatArray:
     plain = _plain(settings)
     labels = workshop.industries(finest_scheme(workshop.data))
-    return score_blocks(workshop.market, workshop.peers_of(labels, plain), plain).composite
+    return composite_scores(workshop.market, workshop.peers_of(labels, plain), plain)
 
 
 def _industry_shuffle(workshop: PeerWorkshop, settings: SignalSettings, rng: np.random.Generator) -> FloatArray:
     peers = workshop.peers(settings)
     labels = main_labels(workshop.data, workshop.market.axes, str(finest_scheme(workshop.data)))
     source = shuffle_source(labels, np.asarray((peers.mix.active >= 0).any(axis=0)), rng)
-    return score_blocks(workshop.market, deal_within_industry(peers, source), settings).composite
+    return composite_scores(workshop.market, deal_within_industry(peers, source), settings)
 
 
 def _random_baskets(workshop: PeerWorkshop, settings: SignalSettings, rng: np.random.Generator) -> FloatArray:
     plain = _plain(settings)
-    return score_blocks(workshop.market, deal_baskets(workshop.peers(plain), rng), plain).composite
+    return composite_scores(workshop.market, deal_baskets(workshop.peers(plain), rng), plain)
 
 
 def _permuted_taxonomy(workshop: PeerWorkshop, settings: SignalSettings, rng: np.random.Generator) -> FloatArray:
@@ -199,7 +199,7 @@ def _permuted_taxonomy(workshop: PeerWorkshop, settings: SignalSettings, rng: np
     classes = np.zeros(len(mix.groups), dtype=np.int64)
     if settings.products == "segments":
         classes = workshop.taxonomy.level[workshop.taxonomy.node(pl.Series(mix.groups, dtype=pl.String))]
-    return score_blocks(workshop.market, workshop.peers_of(permute_products(mix, classes, rng), plain), plain).composite
+    return composite_scores(workshop.market, workshop.peers_of(permute_products(mix, classes, rng), plain), plain)
 
 
 def _own_return(workshop: PeerWorkshop, settings: SignalSettings, _: np.random.Generator) -> FloatArray:
@@ -223,13 +223,14 @@ def _own_figure(workshop: PeerWorkshop, settings: SignalSettings, *, volatility:
 
 def _focal_included(workshop: PeerWorkshop, settings: SignalSettings, _: np.random.Generator) -> FloatArray:
     kept = replace(settings, leave_one_out=False)
-    return score_blocks(workshop.market, workshop.peers(kept), kept).composite
+    return composite_scores(workshop.market, workshop.peers(kept), kept)
 
 
 def _year_late(workshop: PeerWorkshop, settings: SignalSettings, _: np.random.Generator) -> FloatArray:
     """The score of 250 sessions earlier, for the stocks that the signal's universe holds today."""
-    made = score_blocks(workshop.market, workshop.peers(settings), settings)
-    return np.where(made.universe, shift_late(made.composite, LATE_SESSIONS), np.nan)
+    made = composite_scores(workshop.market, workshop.peers(settings), settings)
+    universe = workshop.market.seasoned(settings.min_listed_sessions) & workshop.market.traded
+    return np.where(universe, shift_late(made, LATE_SESSIONS), np.nan)
 
 
 def _placebo(

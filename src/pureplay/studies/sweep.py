@@ -11,7 +11,7 @@ from pureplay.evaluate.cells import BaseCell, Battery, plan_bases
 from pureplay.evaluate.orthogonal import Evaluator
 from pureplay.evaluate.robustness import run_bases
 from pureplay.panel import FloatArray
-from pureplay.signals.momentum import score_blocks
+from pureplay.signals.composite import composite_scores
 from pureplay.signals.settings import Construction, SignalSettings
 from pureplay.signals.workshop import PeerWorkshop, finest_scheme
 from pureplay.stats.orthogonal import orthogonal_days
@@ -30,7 +30,7 @@ from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.ground import Built, Ground, build_signal
 from pureplay.studies.placebos import placebo_cells, placebo_scores
 from pureplay.studies.settings import StudySettings
-from pureplay.studies.variants import SignalCell, variant_cells, variant_scores
+from pureplay.studies.variants import SignalCell, variant_cells
 
 __all__ = ["Arrays", "Piece", "Sweep", "variant_name"]
 
@@ -162,10 +162,11 @@ class Sweep:
             mads = None if built.settings.winsorise_mads is not None else _USUAL_MADS
             changed = replace(built.settings, winsorise_mads=mads)
             if piece.name == "signal":
-                return score_blocks(built.market, built.workshop.peers(changed), changed).composite
+                return composite_scores(built.market, built.workshop.peers(changed), changed)
             return control_score(self.ground.data, built.market, changed, piece.name).composite
         cell = next(each for each in self.variants(built.settings) if variant_name(each) == piece.name)
-        return variant_scores(built.workshop, cell).composite
+        changed = built.settings if cell.settings is None else cell.settings  # a cell that cannot be made has no piece
+        return composite_scores(built.market, built.workshop.peers(changed), changed)
 
     def _control_of(self, placebo: str, settings: SignalSettings) -> str:
         """Name of the control that is the placebo itself, empty where none is."""
@@ -180,7 +181,7 @@ class Sweep:
             self._labels = main_labels(self.ground.data, self.ground.market.axes, schemes_by_depth(self.ground.data)[0])
         files = np.asarray((peers.mix.active >= 0).any(axis=0))
         source = shuffle_source(self._labels, files, np.random.default_rng([self.evaluation.seed, piece.number]))
-        dealt = score_blocks(built.market, deal_within_industry(peers, source), built.settings).composite
+        dealt = composite_scores(built.market, deal_within_industry(peers, source), built.settings)
         judge = self.ground.headline
         made = orthogonal_days(dealt, judge.base, judge.forward, extra=self._parts(built, piece.name), min_names=judge.min_names)
         return {"ic": made.ic[0]}
