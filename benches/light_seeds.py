@@ -18,6 +18,8 @@ from pathlib import Path
 
 from scipy import stats
 
+from pureplay.parallel import source_digest
+
 LEVEL = 0.05
 
 
@@ -45,7 +47,11 @@ def market(task: tuple[int, float, int, int]) -> dict[str, float]:
 def main(arguments: Sequence[str]) -> int:
     """Run what is missing, print the rates; exit code 1 where the false positives lie outside the band."""
     asked = _parser().parse_args(arguments)
-    done = json.loads(asked.json.read_text()) if asked.json and asked.json.exists() else []
+    made = {"stocks": asked.stocks, "sessions": asked.sessions, "code": source_digest()}
+    held = json.loads(asked.json.read_text()) if asked.json and asked.json.exists() else {"made": made, "markets": []}
+    if held["made"] != made:
+        raise SystemExit(f"{asked.json} holds markets of other sizes or other code: give another file")
+    done = [each for each in held["markets"] if each["seed"] < asked.seeds]
     have = {(each["seed"], each["underreaction"]) for each in done}
     tasks = [(seed, u, asked.stocks, asked.sessions) for seed in range(asked.seeds) for u in (0.0, asked.underreaction)]
     tasks = [each for each in tasks if each[:2] not in have]
@@ -55,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
             done.append(each)
             if asked.json:
                 partial = asked.json.with_suffix(".partial")
-                partial.write_text(json.dumps(done) + "\n")
+                partial.write_text(json.dumps({"made": made, "markets": done}) + "\n")
                 partial.replace(asked.json)
             if number % 20 == 0:
                 sys.stderr.write(f"{number} of {len(tasks)} markets\n")

@@ -161,6 +161,32 @@ def test_units_run_here_in_order_and_are_kept_one_by_one() -> None:
     assert log == [5, (0, 6), 6, (1, 7), 7, (2, 8)]  # kept before the next begins: a kill loses one unit
 
 
+@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 2), (4, 2)])
+def test_units_side_by_side_share_the_threads(threads: int, most: int) -> None:
+    """Never more units at a time than threads, and no unit with more threads than its share."""
+    inside: list[int] = []
+    peak: list[int] = []
+    shares: list[int] = []
+    lock = threading.Lock()
+
+    def work(unit: int) -> int:
+        with lock:
+            inside.append(unit)
+            peak.append(len(inside))
+            shares.append(worker_count())
+        time.sleep(0.02)
+        with lock:
+            inside.remove(unit)
+        return unit
+
+    kept: dict[int, int] = {}
+    with workers(threads):
+        over_units(work, range(8), at_once=2, keep=kept.__setitem__)
+    assert kept == {index: index for index in range(8)}
+    assert max(peak) == most
+    assert set(shares) == {max(1, threads // most)}
+
+
 def test_no_units_are_no_work() -> None:
     told: list[object] = []
     over_units(cluster_work.square, [], keep=lambda *kept: told.append(kept), progress=lambda *each: told.append(each))

@@ -101,8 +101,8 @@ def over_units(
 
     cluster: None = in this process, `at_once` units at a time in threads that share the cores (what a unit does between its kernels
     leaves cores idle). A unit's kernels use its threads through `over_blocks`; processes beside each other would each hold a copy of
-    blocks of gigabytes. Inside a `joblib.parallel_config` of
-    the caller, joblib's backend named there takes the units. "tcp://host:port" = the scheduler of a dask cluster; `work` is then a
+    blocks of gigabytes. With at_once=1, inside a `joblib.parallel_config`
+    of the caller, joblib's backend named there takes the units. "tcp://host:port" = the scheduler of a dask cluster; `work` is then a
     function at the top of a module that the workers can import, units and results can be pickled and are small: workers read data by
     path. A unit whose worker dies runs again on another.
 
@@ -110,7 +110,7 @@ def over_units(
     here with its own type. Raises SettingError where the cluster cannot be reached, has no worker or another version of pureplay, or
     where a unit ends every worker that it runs on; PureplayError where the scheduler is lost on the way.
     """
-    todo = list(units)
+    todo, at_once = list(units), min(at_once, worker_count())
     tell = _teller(progress, len(todo), clock)
     # one limit around all: units that set and lift it beside each other would leave the other's kernels with more BLAS threads
     calm = threadpool_limits(1, user_api="blas") if cluster is None and at_once > 1 else nullcontext()

@@ -1,6 +1,9 @@
 """Nothing but an old result of ours is ever replaced, and never by a part of a new one."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -301,3 +304,27 @@ def test_a_report_that_cannot_be_written_does_not_lose_the_dataset(tmp_path: Pat
         again()
     assert Dataset.open(tmp_path / "data").frame("bars").height == 2
     assert not list((tmp_path / "data").glob(".import_report*"))
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    """A folder half written goes; one moved aside comes back; those of a living process and of others stay."""
+    dead = subprocess.Popen([sys.executable, "-c", "pass"])
+    dead.wait()
+    mark = "0" * 32
+    half, aside = tmp_path / f".run.{dead.pid}-{mark}.new", tmp_path / f".run.{dead.pid}-{mark}.old"
+    alive, other = tmp_path / f".run.{os.getpid()}-{mark}.new", tmp_path / f".running.{dead.pid}-{mark}.new"
+    for each in (half, aside, alive, other):
+        each.mkdir()
+    (aside / "kept").write_text("old", encoding="utf-8")
+    (aside / "manifest.json").write_text(json.dumps({"kind": "run", "files": {"kept": ""}}), encoding="utf-8")
+
+    def fail(folder: Path) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(DatasetError, match="disk full"):
+        replace_folder(tmp_path / "run", fail, fault=run_fault)
+    assert (tmp_path / "run" / "kept").read_text(encoding="utf-8") == "old"
+    assert not half.exists()
+    assert not aside.exists()
+    assert alive.exists()
+    assert other.exists()

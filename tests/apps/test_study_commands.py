@@ -1,13 +1,11 @@
 """`pureplay study` and `pureplay battery` as a user runs them: folders, figures, kills, stacks of one's own, refusals."""
 
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import types
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +48,7 @@ levels = [2, "leaf"]
 block_sessions = 40
 """
 BATTERY_FILES = {"battery.json", "battery.html", "battery.parquet", "cells.parquet", "headline.parquet", "manifest.json"}
-HAS_PAGE = importlib.util.find_spec("pureplay.reports.study") is not None
-STUB = "import sys, types; page = types.ModuleType('pureplay.reports.study'); page.render_study = lambda study, *, manifest: study.name; "
-STUB += "sys.modules[page.__name__] = page; from pureplay.apps.cli import main; main()"
-COMMAND = [sys.executable, "-m", "pureplay"] if HAS_PAGE else [sys.executable, "-c", STUB]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _page() -> Any:
-    """The page stands in where it is not there."""
-    with pytest.MonkeyPatch.context() as patch:
-        if not HAS_PAGE:
-            page = types.ModuleType("pureplay.reports.study")
-            page.render_study = lambda study, *, manifest: study.name  # type: ignore[attr-defined]
-            patch.setitem(sys.modules, page.__name__, page)
-        yield
+COMMAND = [sys.executable, "-m", "pureplay"]
 
 
 @pytest.fixture(scope="module")
@@ -407,3 +391,45 @@ def test_files_of_one_name_are_both_in_the_manifest(folder: Path, config: Path, 
     files = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))["config"]["files"]
     assert {use: each["file"] for use, each in files.items()} == {"factors": "own.csv", "families": "own.csv"}
     assert files["factors"]["sha256"] != files["families"]["sha256"]
+
+
+def test_a_construction_in_the_signal_section_is_refused(folder: Path, config: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(config.read_text(encoding="utf-8").replace("[signal]", '[signal]\nconstruction = "S"'), encoding="utf-8")
+    for page in ("study", "battery"):
+        done = subprocess.run(
+            [*COMMAND, page, "--data", str(folder), "--config", str(wrong), "--out", str(tmp_path / page)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "construction has no use" in done.stderr
+        assert not (tmp_path / page).exists()
+
+
+def test_settings_without_effect_and_narrow_factors_are_told(folder: Path, config: Path, tmp_path: Path) -> None:
+    written = config.read_text(encoding="utf-8").replace("[evaluation]", "[evaluation]\nquantiles = 4")
+    told = tmp_path / "told.toml"
+    told.write_text(written, encoding="utf-8")
+    stack = Dataset.open(folder).frame("factors")
+    late = stack["date"].unique().sort()[-40]
+    stack = stack.with_columns(c0=pl.when(pl.col("date") >= late).then(pl.col("c0")))
+    stack.write_parquet(tmp_path / "stack.parquet")
+    command = [*COMMAND, "battery", "--data", str(folder), "--config", str(told), "--out", str(tmp_path / "run")]
+    done = subprocess.run([*command, "--factors", str(tmp_path / "stack.parquet")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    notes = json.loads((tmp_path / "run" / "battery.json").read_text(encoding="utf-8"))["notes"]
+    assert any(note.startswith("quantiles of [evaluation] had no effect") for note in notes)
+    assert any("c0 (40 dates)" in note for note in notes)
+
+
+def test_a_long_run_without_a_terminal_says_that_it_lives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli, "_SILENCE_SECONDS", 0.0)
+    with cli._progress() as say:
+        say("R: battery: 3 of 9, about 4 s left")
+    assert "R: battery: 3 of 9, about 4 s left" in capsys.readouterr().err
+    monkeypatch.setattr(cli, "_SILENCE_SECONDS", 60.0)
+    with cli._progress() as say:
+        say("short")
+    assert capsys.readouterr().err == ""

@@ -114,7 +114,7 @@ def test_names_families_and_ladder_are_complete() -> None:
     assert all(sum(weights.values()) == pytest.approx(1, abs=1e-12) for weights in COMPOSITES.values())
     assert set(COMPOSITES) | set(CUBES) | set(ORTHOGONAL) <= set(NAMES)
     assert base.kind == "full"
-    assert base.notes[:2] == ("full base of 22 factors", "industries: syn_l1, pit")
+    assert base.notes[:2] == ("full base of 22 factors", "missing exposures are filled by industry (syn_l1, pit) and size")
 
 
 def without(*names: str) -> Dataset:

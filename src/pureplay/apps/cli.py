@@ -1,6 +1,7 @@
 """The command line. Heavy libraries are loaded inside the commands, so that help is instant."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -14,6 +15,7 @@ from pureplay.errors import PureplayError
 __all__ = ["app", "main"]
 
 _WIDE = 150
+_SILENCE_SECONDS = 10.0
 
 app = typer.Typer(
     name="pureplay",
@@ -294,12 +296,25 @@ def _console(*, stderr: bool = True) -> Any:
     return Console(stderr=stderr)
 
 
+def _now_and_then(console: Any) -> Callable[[str], None]:
+    """A line every ten seconds at most: a log shows that a long run lives, and short ones stay silent."""
+    last = time.monotonic()
+
+    def say(stage: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SILENCE_SECONDS:
+            last = time.monotonic()
+            console.print(stage, soft_wrap=True, highlight=False, markup=False)
+
+    return say
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
     """A spinner with the current stage and the time spent; plain lines where the output is no terminal."""
     console = _console()
     if not console.is_terminal:
-        yield lambda _: None
+        yield _now_and_then(console)
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

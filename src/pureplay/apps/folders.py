@@ -1,7 +1,9 @@
 """Where results go: what may be replaced is known by its manifest, everything else is left alone; old or new, never a part."""
 
+import glob
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable
@@ -16,6 +18,7 @@ from pureplay.storage import MANIFEST, QUARANTINE, read_manifest
 __all__ = ["RUN", "file_place", "folder_place", "replace_folder", "require_apart", "run_fault", "synthetic_fault", "write_file"]
 
 RUN: Final = "run"
+_HALF_WRITTEN: Final = re.compile(r"([0-9]+)-[0-9a-f]{32}\.(new|old)")
 _BEGUN: Final = ".writing"  # the mark of `pureplay.storage`
 Fault = Callable[[Path], str]
 """Why a folder may not be replaced; empty text where it may."""
@@ -99,7 +102,8 @@ def replace_folder(out: Path, fill: Callable[[Path], None], *, fault: Fault) -> 
     fault: why a folder that holds something may not be replaced. Raises DatasetError where it says so, or nothing can be written.
     """
     place = folder_place(out, fault)
-    mark = uuid.uuid4().hex
+    _clear_after_the_dead(place)
+    mark = f"{os.getpid()}-{uuid.uuid4().hex}"
     fresh, old = place.with_name(f".{place.name}.{mark}.new"), place.with_name(f".{place.name}.{mark}.old")
     try:
         fresh.mkdir(parents=True)
@@ -115,6 +119,30 @@ def replace_folder(out: Path, fill: Callable[[Path], None], *, fault: Fault) -> 
             old.rename(place)
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear_after_the_dead(place: Path) -> None:
+    """Remove what processes killed while writing left beside the folder; an old folder comes back where no new one took its name."""
+    if os.name != "posix":  # elsewhere a process cannot be asked whether it lives
+        return
+    for each in sorted(place.parent.glob(f".{glob.escape(place.name)}.*")) if place.parent.is_dir() else ():
+        known = _HALF_WRITTEN.fullmatch(each.name.removeprefix(f".{place.name}."))
+        if known is None or _lives(int(known[1])):
+            continue
+        if known[2] == "old" and not place.exists():
+            each.rename(place)
+        else:
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives, and is another user's
+        return True
+    return True
 
 
 def write_file(out: Path, fill: Callable[[Path], None], *, inputs: Iterable[Path] = ()) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -11,18 +11,19 @@ import polars as pl
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import folder_place, replace_folder, require_apart, run_fault
 from pureplay.apps.outputs import manifest_of, plain, seal
-from pureplay.dataset import Dataset, file_sha256, write_json
+from pureplay.dataset import Dataset, write_json
 from pureplay.errors import DatasetError, PureplayError, SettingError
 from pureplay.parallel import require_address, workers
 from pureplay.reports.study import render_study
 from pureplay.signals.settings import Construction
 from pureplay.storage import only_writer
 from pureplay.studies.records import ProductStudy
-from pureplay.studies.study import StudySpec, run_study
+from pureplay.studies.study import StudySpec, input_digest, run_study
 
 __all__ = ["Asked", "one_construction", "run_page"]
 
 Progress = Callable[[str], None]
+_WITHOUT_EFFECT: Final = ("universes", "quantiles")
 _WORK: Final = ".{}.work"
 
 
@@ -62,6 +63,10 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
     place = folder_place(asked.out, run_fault)  # now, not after minutes of work
     if asked.cluster is not None:
         require_address(asked.cluster)
+    if config.signal.construction != "R":
+        raise SettingError(
+            "[signal] construction has no use in study and battery: name constructions in [study], or pass --construction to the battery"
+        )
     settings = config.study if asked.constructions is None else replace(config.study, constructions=asked.constructions)
     spec = StudySpec(
         data=folder.resolve(),
@@ -73,12 +78,18 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
         factors=asked.factors and asked.factors.resolve(),
         families=asked.families and asked.families.resolve(),
     )
+    inputs = _inputs(spec)  # now: whoever changes a file meanwhile must not have it certified
     work = place.with_name(_WORK.format(place.name))
     try:
         with workers(asked.threads):
             made = run_study(spec, work=work, cluster=asked.cluster, progress=progress)
+            idle = [each for each in _WITHOUT_EFFECT if each in config.given]
+            if idle:
+                made = replace(
+                    made, notes=(*made.notes, f"{', '.join(idle)} of [evaluation] had no effect: only `pureplay run` knows them")
+                )
             progress("writing the report")
-            _write(asked.out, made, spec, page)
+            _write(asked.out, made, spec, page, inputs)
     except PureplayError:
         if work.is_dir() and not any(work.glob("*.unit")):  # nothing that a second run could go on with
             _remove(work)
@@ -96,10 +107,10 @@ def _remove(work: Path) -> None:
         return
 
 
-def _write(out: Path, study: ProductStudy, spec: StudySpec, page: str) -> None:
+def _write(out: Path, study: ProductStudy, spec: StudySpec, page: str, inputs: Mapping[str, Any]) -> None:
     data = Dataset.open(spec.data)
-    config = {name: asdict(getattr(spec, name)) for name in ("signal", "evaluation", "battery", "study")}
-    manifest = manifest_of({"name": spec.name, **config, "files": _inputs(spec)}, {"data": data}, spec.evaluation.seed)
+    config = {"name": spec.name, **spec.settings(), "files": inputs}
+    manifest = manifest_of(config, {"data": data}, spec.evaluation.seed)
 
     def fill(folder: Path) -> None:
         for name, frame in _tables(study).items():
@@ -124,4 +135,4 @@ def _tables(study: ProductStudy) -> dict[str, pl.DataFrame]:
 def _inputs(spec: StudySpec) -> Mapping[str, Any]:
     """Name and SHA-256 of the user's own files, by what they are for."""
     given = {"factors": spec.factors, "families": spec.families}
-    return {use: {"file": path.name, "sha256": file_sha256(path)} for use, path in given.items() if path is not None}
+    return {use: {"file": path.name, "sha256": input_digest(path)} for use, path in given.items() if path is not None}

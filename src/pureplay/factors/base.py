@@ -89,7 +89,7 @@ def _groups(data: Dataset, market: Market, scheme: str | None, labels: IndustryL
     chosen = scheme or coarsest_scheme(data)
     if chosen is None:
         return None, ("no industries: missing exposures are filled by size alone",)
-    said = f"industries: {chosen}, {labels}"
+    said = f"missing exposures are filled by industry ({chosen}, {labels}) and size"
     ahead = " (carried back from a later classification: looks ahead)" if labels == "backcast" else ""
     return industry_block(data, market.axes, chosen, mode=labels), (said + ahead,)
 

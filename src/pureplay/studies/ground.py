@@ -124,6 +124,15 @@ def lay_ground(
     )
 
 
+def _narrowest(base: Base, fewest: int) -> tuple[str, ...]:
+    """Which factors keep most dates out: known for enough names on less than three quarters of the dates that the widest one has."""
+    dates = np.array([int((np.isfinite(base.values[:, k]).sum(axis=1) >= fewest).sum()) for k in range(len(base.names))])
+    narrow = [f"{name} ({count} dates)" for name, count in zip(base.names, dates.tolist(), strict=True) if 0 < count < 0.75 * dates.max()]
+    if not narrow:
+        return ()
+    return (f"a date needs every factor, and these have {fewest} names on few of the {dates.max()} dates: {', '.join(narrow)}",)
+
+
 def _filled_shares(base: Base) -> dict[str, float]:
     """Share of the known values of each factor that were filled in, column by column: the whole would be copied."""
     shares = {}
@@ -183,6 +192,7 @@ def _base(
         raise InsufficientDataError(
             f"none of the {len(made.names)} factors of the base has a value on any session: give a longer history, or factors of your own"
         )
+    notes += _narrowest(made, evaluation.min_names)
     if len(known) < len(made.names):  # else no name would have every factor, and no date a figure
         never = [name for name in made.names if name not in known]
         notes += (f"left out of the base, for they never come into force on these data: {', '.join(never)}",)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ from pureplay.studies.settings import StudySettings
 from pureplay.studies.sweep import Arrays, Piece, Sweep
 from pureplay.studies.units import Unit, UnitResult, UnitStore, run_units
 
-__all__ = ["StudySpec", "run_study"]
+__all__ = ["StudySpec", "input_digest", "run_study"]
 
 Progress = Callable[[str], None]
 _AT_ONCE: Final = 2  # pieces side by side: one keeps the cores busy while the other is between its kernels; a third would want memory
@@ -69,18 +70,25 @@ class StudySpec:
     families: Path | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Settings as plain values."""
-        parts = {"signal": self.signal.to_dict(), **{name: asdict(getattr(self, name)) for name in ("evaluation", "battery", "study")}}
+        """Settings as plain values; the construction stands with the study's."""
+        signal = {name: value for name, value in self.signal.to_dict().items() if name != "construction"}
+        parts = {"signal": signal, **{name: asdict(getattr(self, name)) for name in ("evaluation", "battery", "study")}}
         made: dict[str, Any] = json.loads(json.dumps(parts, default=str))
         return made
 
     def fingerprint(self, data: Dataset) -> dict[str, Any]:
         """What every unit of the study depends on."""
-        files = [None if path is None else _digest(path) for path in (self.factors, self.families)]
-        return {"data": data.fingerprint(), "calendar": data.calendar, "files": files, "settings": self.settings(), "code": source_digest()}
+        files = [None if path is None else input_digest(path) for path in (self.factors, self.families)]
+        return {"data": data.fingerprint(), "calendar": data.calendar, "files": files, "settings": self.settings(), "code": _code()}
 
 
-def _digest(path: Path) -> str:
+def _code() -> dict[str, str]:
+    """What worked the numbers out: this source and the libraries whose arithmetic it uses."""
+    return {"pureplay": source_digest(), **{name: version(name) for name in ("numpy", "numba", "scipy", "polars")}}
+
+
+def input_digest(path: Path) -> str:
+    """SHA-256 of a file of the user; raises TableError where it cannot be read."""
     try:
         return file_sha256(path)
     except OSError as error:
@@ -97,10 +105,14 @@ def run_study(spec: StudySpec, *, work: Path, cluster: str | None = None, progre
     clock = _Clock(progress or (lambda _: None))
     data = Dataset.open(spec.data)
     with UnitStore(work, spec.fingerprint(data)) as store:
+        notes: tuple[str, ...] = ()
         if store.discarded:
-            clock.say(f"{store.discarded} finished pieces in {work} belong to other data, settings or code, and were removed")
+            notes = (f"{store.discarded} finished pieces of an earlier run belonged to other data, settings or code, and were removed",)
+            clock.say(notes[0])
         sweep = _sweep(spec, data, clock)
         made = {each: _construction(sweep, spec, each, store, cluster, clock) for each in spec.study.constructions}
+        if store.damaged:
+            notes += (f"{store.damaged} finished pieces of an earlier run were damaged, and were worked out again",)
     ground = sweep.ground
     rows = [row for each, findings in made.values() for row in (headline_rows(findings) if findings is not None else [])]
     return ProductStudy(
@@ -112,7 +124,7 @@ def run_study(spec: StudySpec, *, work: Path, cluster: str | None = None, progre
         headline=headline_frame(rows),
         constructions={name: each for name, (each, _) in made.items()},
         refused=findings_frame(data),
-        notes=ground.notes,
+        notes=(*ground.notes, *notes),
         seconds=clock.seconds,
     )
 
