@@ -257,7 +257,7 @@ def _momentum(r: Any) -> float:
     known = np.isfinite(x)
     if known.sum() < 252:
         return NAN
-    return 252 * np.average(np.log1p(x[known]), weights=_decay(x.size, 126)[known])
+    return float((_decay(x.size, 126)[known] * np.log1p(x[known])).sum())
 
 
 def _growth(held: dict[int, float], shares: dict[int, float], fresh: Any) -> float:

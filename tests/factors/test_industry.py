@@ -10,8 +10,11 @@ import pytest
 from pureplay.dataset import Dataset
 from pureplay.errors import SettingError, TableError
 from pureplay.factors.industry import SHENWAN_2021, coarsest_scheme, industry_block
+from pureplay.industries import industry_schemes
 from pureplay.panel import Axes, IndexArray
 from pureplay.sessions import sessions_between
+from pureplay.signals.workshop import finest_scheme
+from pureplay.studies.controls import schemes_by_depth
 
 SWITCH = date(2021, 7, 30)
 FIRST = date(2021, 7, 20)
@@ -140,3 +143,17 @@ def test_the_coarsest_scheme_is_chosen_by_what_was_known_at_the_start() -> None:
     assert coarsest_scheme(dataset([])) is None
     later = [*ROWS, *((name, "one", DAYS[3], None, "all") for name in "ABC")]
     assert coarsest_scheme(dataset(later)) == "l1"
+
+
+def test_finest_and_coarsest_follow_one_order_of_what_was_known_at_the_start() -> None:
+    later = [("A", "new", DAYS[5], None, "a"), ("A", "now", DAYS[3], None, "a"), ("B", "now", DAYS[4], None, "b")]
+    data = dataset([*ROWS, *later])  # l1 has five codes in all and l2 four, but three of l1 are known at the start
+    assert industry_schemes(data) == (("l2", "l1"), ("now", "new"))
+    assert schemes_by_depth(data) == ["l2", "l1", "now", "new"]
+    assert (finest_scheme(data), coarsest_scheme(data)) == ("l2", "l1")
+    for day in DAYS[:3]:
+        assert schemes_by_depth(data.as_of(day)) == ["l2", "l1"]
+    assert schemes_by_depth(data.as_of(DAYS[3])) == ["l2", "l1", "now"]
+    assert schemes_by_depth(dataset(later)) == ["now", "new"]  # no label is as old as the first session: the start is that of the labels
+    assert schemes_by_depth(Dataset(tables={"bars": data.frame("bars")})) == []
+    assert industry_schemes(dataset([])) == ((), ())

@@ -9,6 +9,7 @@ import pytest
 
 from pureplay.dataset import Dataset
 from pureplay.factors import Base, base_factors
+from tests import industry_reform
 from tests.factors.base_market import Tables, dataset, tables
 
 KNOWN_WHEN = ("date", "publish_date", "start_date", "list_date", "ex_date")
@@ -81,3 +82,17 @@ def test_a_scheme_that_is_coarser_later_changes_nothing_before() -> None:
     one = pl.DataFrame({"asset": tables()["assets"]["asset"], "scheme": "one", "start_date": days[500], "code": "all"})
     more = {**tables(), "industries": pl.concat([tables()["industries"], one], how="diagonal")}
     assert base_factors(Dataset.from_frames(more)).values.tobytes() == whole().values.tobytes()
+
+
+def test_industry_codes_that_start_later_change_no_filled_value() -> None:
+    """They number the older codes anew; stocks without a label are filled with the mean over all groups."""
+    given = Dataset.from_frames(industry_reform.tables())
+    full = base_factors(given)
+    labels = given.frame("industries")
+    for day in (industry_reform.REFORM - timedelta(days=1), industry_reform.REFORM - timedelta(days=20)):
+        past = base_factors(given.as_of(day))
+        sessions, column = past.axes.shape[0], [full.axes.assets.index(asset) for asset in past.axes.assets]
+        assert full.values[:sessions][:, :, column].tobytes() == past.values.tobytes()
+        bare = ~np.isin(past.axes.assets, labels["asset"].to_numpy())
+        assert past.filled[:, :, bare].sum() > 50
+        assert given.as_of(day).frame("industries")["code"].n_unique() == 28 < labels["code"].n_unique()

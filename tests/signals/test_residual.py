@@ -341,3 +341,23 @@ def test_without_exposures_the_base_of_the_dataset_is_used() -> None:
     assert found.factor_returns.columns == ["date", *base.names, "intercept", "r2", "names"]
     np.testing.assert_array_equal(found.factor_returns["names"].to_numpy(), wanted.fitted)
     assert (wanted.fitted > 0).any()
+
+
+@pytest.mark.parametrize(("stocks", "counts"), [(1, False), (5, False), (6, True)])
+def test_a_factor_that_few_stocks_have_leaves_the_date_its_regression(stocks: int, counts: bool) -> None:
+    """With x0, x1, x2 and it there are four: it takes more than five stocks in the regression, one without a market value is none."""
+    dataset, _ = calm()
+    loaded = load_market(dataset)
+    rng = np.random.default_rng(8)
+    block = rng.normal(size=(loaded.axes.shape[0], 4, loaded.axes.shape[1]))
+    t = 20
+    able = loaded.traded[t] & np.isfinite(loaded.returns[t]) & (loaded.caps[t - 1] > 0)
+    have = np.flatnonzero(able)[:stocks]
+    block[t - 1, 3, np.setdiff1d(np.flatnonzero(able), have)] = np.nan
+    found = residual_market(loaded, block, ("x0", "x1", "x2", "rare"))
+    without = residual_market(loaded, block[:, :3], ("x0", "x1", "x2"))
+    assert np.isnan(found.factor_returns[t, 3]) != counts
+    assert found.fitted[t] == (stocks if counts else able.sum())
+    if not counts:
+        np.testing.assert_array_equal(found.returns[t], without.returns[t])
+    assert np.isfinite(found.factor_returns[t + 1]).all()

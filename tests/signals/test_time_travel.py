@@ -11,6 +11,7 @@ import pytest
 
 from pureplay.dataset import Dataset
 from pureplay.signals import product_momentum
+from tests import industry_reform
 from tests.signals.markets import Tables, exposures, market
 
 SMALL: dict[str, Any] = {"min_peers": 2, "window_sessions": 10, "min_valid_sessions": 5, "min_listed_sessions": 15}
@@ -192,3 +193,12 @@ def test_residuals_on_the_base_of_the_dataset_see_nothing_later() -> None:
     assert whole["composite"].is_not_null().sum() > 50
     for day in (days[285], days[292]):
         assert_bits(product_momentum(dataset.as_of(day), construction="S", **SMALL), whole.filter(pl.col("date") <= day))
+
+
+def test_residuals_on_the_base_of_the_dataset_see_no_later_industry_code() -> None:
+    dataset = Dataset.from_frames(industry_reform.tables())
+    whole = product_momentum(dataset, construction="S", **SMALL)
+    before = industry_reform.REFORM - timedelta(days=1)
+    past = whole.filter(pl.col("date") <= before)
+    assert past["composite"].is_not_null().sum() > 50
+    assert_bits(product_momentum(dataset.as_of(before), construction="S", **SMALL), past)

@@ -336,3 +336,18 @@ def test_inputs_are_untouched() -> None:
     orthogonal_days(made.signal, made.base, forward_orders(made.forward), groups=made.groups)
     for block, old in zip((made.signal, made.base, made.forward), before, strict=True):
         np.testing.assert_array_equal(block, old)
+
+
+@pytest.mark.parametrize("groups", [1, 7])
+def test_the_numbers_of_groups_change_no_bit(groups: int) -> None:
+    """Other numbers, and numbers that no name of the date has: what codes that start later bring."""
+    m = Market(31, groups=groups)
+    nothing = np.empty((0, *m.signal.shape))
+    number = np.random.default_rng(32).permutation(groups + 9)[:groups].astype(np.int32)
+    renamed = np.where(m.groups < 0, np.int32(-1), number[m.groups])
+    found = [
+        orthogonal_days(m.signal, m.base, forward_orders(nothing), groups=each, keep_residual=True).residual for each in (m.groups, renamed)
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].tobytes() == found[1].tobytes()

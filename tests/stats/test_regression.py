@@ -242,6 +242,22 @@ def test_a_fill_needs_no_weight_and_a_date_without_a_fit_stays() -> None:
     np.testing.assert_array_equal(found[1], sample.target[1])
 
 
+@pytest.mark.parametrize("groups", [1, 7, 28])
+def test_the_numbers_of_groups_change_no_bit(groups: int) -> None:
+    """Other numbers, and numbers that no name of the date has: what codes that start later bring."""
+    sample = Sample(15, dates=20, assets=120)
+    rng = np.random.default_rng(16)
+    sample.groups = rng.integers(-1, groups, size=sample.target.shape).astype(np.int32)
+    fit, filled = sample.fit(grouped=True), sample.fill(grouped=True)
+    number = rng.permutation(groups + 9)[:groups].astype(np.int32)
+    sample.groups = np.where(sample.groups < 0, np.int32(-1), number[sample.groups])
+    again = sample.fit(grouped=True)
+    assert fit.residual.tobytes() == again.residual.tobytes()
+    assert fit.coefficients.tobytes() == again.coefficients.tobytes()
+    assert fit.r2.tobytes() == again.r2.tobytes()
+    assert filled.tobytes() == sample.fill(grouped=True).tobytes()
+
+
 @pytest.mark.parametrize("name", ["weights", "eligible", "groups", "columns"])
 def test_blocks_of_other_axes_are_refused(name: str) -> None:
     sample = Sample(14)

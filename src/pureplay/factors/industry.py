@@ -8,6 +8,7 @@ import polars as pl
 
 from pureplay.dataset import Dataset
 from pureplay.errors import SettingError
+from pureplay.industries import industry_schemes
 from pureplay.panel import Axes, IndexArray, label_block
 
 __all__ = ["LABELS", "SHENWAN_2021", "IndustryLabels", "coarsest_scheme", "industry_block"]
@@ -19,19 +20,12 @@ SHENWAN_2021: Final = date(2021, 7, 30)
 
 
 def coarsest_scheme(data: Dataset) -> str | None:
-    """Industry scheme with the fewest distinct codes on the first session (by its first labels, where no label is that old).
+    """Last scheme known at the start, of `pureplay.industries.industry_schemes`: the fewest distinct codes on the first session.
 
-    Later labels do not count: they would change the answer in hindsight. None where there is no label.
+    None where there is no label.
     """
-    if not data.has("industries"):
-        return None
-    labels = data.frame("industries", ["scheme", "code", "start_date"])
-    if labels.is_empty():
-        return None
-    first = data.frame("bars", ["date"]).select(pl.col("date").min())
-    oldest = pl.concat([first, labels.select(date=pl.col("start_date").min())])["date"].max()
-    known = labels.filter(pl.col("start_date") <= oldest)
-    return str(known.group_by("scheme").agg(pl.col("code").n_unique()).sort("code", "scheme")["scheme"][0])
+    known = industry_schemes(data)[0] if data.has("industries") else ()
+    return known[-1] if known else None
 
 
 def industry_block(

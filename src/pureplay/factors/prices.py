@@ -16,12 +16,7 @@ from pureplay.factors.volatility import beta_hsigma, cmra, dastd, dbeta_252, ivo
 from pureplay.market import Market
 from pureplay.panel import FloatArray
 
-__all__ = ["PRICE_PARTS", "Prices", "each_price_factor", "load_prices", "market_return", "price_factors", "size"]
-
-PRICE_PARTS = (
-    *("size", "beta", "hsigma", "momentum", "dastd", "cmra", "stom", "stoq", "stoa"),
-    *("strev_20", "ivol_20", "max_20", "dbeta_252", "abturn_20", "amihud_20"),
-)
+__all__ = ["Prices", "each_price_factor", "load_prices", "market_return", "size"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +72,6 @@ def market_return(market: Market) -> FloatArray:
 def size(caps: FloatArray) -> FloatArray:
     """ln(total cap in CNY), Barra LNCAP; NaN where the cap is unknown or not above 0."""
     return np.log(caps, out=np.full(caps.shape, np.nan), where=np.isfinite(caps) & (caps > 0))
-
-
-def price_factors(market: Market, prices: Prices) -> dict[str, FloatArray]:
-    """Every raw price factor and part by key, in the order of PRICE_PARTS; see `each_price_factor`. Holds all fifteen blocks."""
-    made = dict(each_price_factor(market, prices))
-    return {key: made[key] for key in PRICE_PARTS}
 
 
 def each_price_factor(market: Market, prices: Prices) -> Iterator[tuple[str, FloatArray]]:

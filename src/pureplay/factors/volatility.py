@@ -7,7 +7,7 @@ and CNE5; the definitions are those of the methods, section 4.
 import numpy as np
 
 from pureplay.panel import FloatArray
-from pureplay.stats.decay import decayed_mean, decayed_regression, decayed_spread, decayed_sum
+from pureplay.stats.decay import decayed_regression, decayed_spread, decayed_sum
 from pureplay.stats.windows import cumulative_range, downside_slope, mean_of_three_largest
 
 __all__ = ["beta_hsigma", "cmra", "dastd", "dbeta_252", "ivol_20", "log_returns", "max_20", "momentum", "strev_20"]
@@ -47,13 +47,12 @@ def cmra(logs: FloatArray) -> FloatArray:
 
 
 def momentum(logs: FloatArray) -> FloatArray:
-    """252 sum w ln(1+r) / sum w over 504 sessions that end 21 sessions ago, w = 0.5^(age/126), age 0 at t - 21; at least 252 returns.
+    """sum w ln(1+r) over 504 sessions that end 21 sessions ago, w = 0.5^(age/126), age 0 at t - 21; at least 252 returns.
 
-    Barra RSTR as a weighted mean a year, so that missing days do not shrink it. logs: as from `log_returns`.
+    Barra RSTR, a plain sum: weights are not normalised, and a missing return adds 0. logs: as from `log_returns`.
     """
     out = np.full(logs.shape, np.nan)
-    out[_MONTH:] = decayed_mean(logs[:-_MONTH], window=2 * _YEAR, half_life=126, minimum=252)
-    out *= _YEAR
+    out[_MONTH:] = decayed_sum(logs[:-_MONTH], window=2 * _YEAR, half_life=126, minimum=252)
     return out
 
 

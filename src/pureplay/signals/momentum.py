@@ -21,7 +21,7 @@ from pureplay.products.taxonomy import Level
 from pureplay.signals.implied import Peers, implied_returns
 from pureplay.signals.residual import ResidualMarket, signal_market
 from pureplay.signals.settings import Construction, Fallback, Momentum, ResidualVolatility, SignalSettings
-from pureplay.signals.windowed import frozen_window, market_return, product_volatility
+from pureplay.signals.windowed import frozen_window, product_volatility, weighted_market_return
 from pureplay.signals.workshop import PeerWorkshop, finest_scheme, peers_of_mix
 from pureplay.stats.crosssection import robust_zscore
 from pureplay.stats.rolling import windowed_gap
@@ -191,6 +191,6 @@ def _window_figures(market: Market, peers: Peers, settings: SignalSettings, impl
         if level:
             total, _ = windowed_gap(implied, np.zeros_like(implied), valid & np.isfinite(market.returns), window=window, minimum=minimum)
     if settings.resvol == "product_agg":
-        reference = market_return(market, basket_weights(market, settings.weighting))
+        reference = weighted_market_return(market, basket_weights(market, settings.weighting))
         spread = product_volatility(market, peers, reference, window=window, minimum=minimum, frozen=settings.frozen)
     return total, spread

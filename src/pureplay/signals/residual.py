@@ -35,7 +35,7 @@ class ResidualMarket(Market):
 
     A stock without a residual (no exposure or no market value on the session before) is no basket member and has no gap that day.
     names: the factors. factor_returns: (sessions, factors), NaN where a factor was constant, a combination of those before it, or
-    known of no stock (not yet in force).
+    known of too few stocks (not yet in force, say): of no more than there are factors with any, and one.
     intercept, r2 (weighted, about the weighted mean), fitted (stocks in the regression): by session. The first session, and one
     with no more stocks than factors and intercept, has no residual, factor return, intercept or r2, and fitted 0.
     """
@@ -91,12 +91,18 @@ def residual_market(market: Market, exposures: FloatArray, names: tuple[str, ...
 
 
 def _fitted(target: FloatArray, columns: FloatArray, weights: FloatArray, eligible: BoolArray) -> CrossSection:
-    """Regressions of all dates, each on the factors of which some eligible stock has an exposure; the others are dropped that day."""
+    """Regressions of all dates, each on the factors that enough of its stocks have; the others are dropped that day.
+
+    Of the factors that any stock has, one counts if more stocks have it than that number of factors and one: with fewer it would
+    leave the date without a regression, however many stocks have the others.
+    """
     have = np.empty(columns.shape[:2], dtype=bool)
 
     def block(start: int, stop: int) -> None:
         for t in range(start, stop):
-            have[t] = (np.isfinite(columns[t]) & eligible[t]).any(axis=1)
+            may = eligible[t] & np.isfinite(target[t]) & (weights[t] > 0.0)
+            stocks = (np.isfinite(columns[t]) & may).sum(axis=1)
+            have[t] = stocks > (stocks > 0).sum() + 1
 
     over_blocks(block, target.shape[0])
     changes = np.flatnonzero((have[1:] != have[:-1]).any(axis=1)) + 1

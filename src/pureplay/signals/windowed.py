@@ -10,7 +10,7 @@ from pureplay.signals.implied import COVERED_TOLERANCE, Peers, divide, facts_of,
 from pureplay.stats.jit import kernel
 from pureplay.stats.rolling import exact_spread
 
-__all__ = ["frozen_window", "market_return", "product_volatility"]
+__all__ = ["frozen_window", "product_volatility", "weighted_market_return"]
 
 
 def frozen_window(
@@ -71,7 +71,7 @@ def _frozen_block(
                 spread[t, i] = exact_spread(implied, own, counts, window - 1, i, window, ols)
 
 
-def market_return(market: Market, weights: FloatArray) -> FloatArray:
+def weighted_market_return(market: Market, weights: FloatArray) -> FloatArray:
     """Weighted mean return of all stocks that trade, by session; weights are those of the session before."""
     out = np.full(market.axes.shape[0], np.nan)
     counts = np.isfinite(market.returns[1:]) & np.isfinite(weights[:-1])

@@ -10,6 +10,7 @@ import polars as pl
 
 from pureplay.dataset import Dataset
 from pureplay.errors import TableError
+from pureplay.industries import industry_schemes
 from pureplay.market import Market
 from pureplay.panel import FloatArray, IndexArray, paint
 from pureplay.products.baskets import Family, Issuers, Weighting, basket_weights, family, issuers
@@ -28,18 +29,12 @@ Dates = tuple[HalfYear, int, int | None]
 
 
 def finest_scheme(data: Dataset) -> str | None:
-    """Industry scheme with the most distinct codes on the first session (by its first labels, where no label is that old).
+    """First of `pureplay.industries.industry_schemes`: the scheme with the most distinct codes on the first session.
 
-    Later labels do not count: they would change the answer in hindsight. None where there is no label yet; raises TableError where
-    the dataset has no industries table.
+    None where there is no label yet; raises TableError where the dataset has no industries table.
     """
-    labels = data.frame("industries", ["scheme", "code", "start_date"])
-    if labels.is_empty():
-        return None
-    first = data.frame("bars", ["date"]).select(pl.col("date").min())
-    oldest = pl.concat([first, labels.select(date=pl.col("start_date").min())])["date"].max()
-    known = labels.filter(pl.col("start_date") <= oldest)
-    return str(known.group_by("scheme").agg(pl.col("code").n_unique()).sort("code", "scheme")["scheme"][-1])
+    known, _ = industry_schemes(data)
+    return known[0] if known else None
 
 
 def peers_of_mix(mix: Mix, settings: SignalSettings, weights: FloatArray, others: Issuers) -> Peers:

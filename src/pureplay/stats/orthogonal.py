@@ -114,7 +114,7 @@ def orthogonal_days(
     group = np.empty((sessions, 0), dtype=np.int32) if groups is None else groups
     may = np.empty((sessions, 0), dtype=bool) if eligible is None else eligible
     kept = made.residual if made.residual is not None else np.empty((sessions, 0))
-    n_groups = int(groups.max(initial=0)) + 1 if groups is not None else 1
+    n_groups = max(int(groups.max(initial=0)) + 1, 2) if groups is not None else 1  # 1 is no groups: more may come later
     future = (forward.values, forward.order, forward.count)
     out = (made.ic, made.names, made.reason, made.fitted, made.left, made.dropped, kept)
 

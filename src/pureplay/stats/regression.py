@@ -135,12 +135,16 @@ def _regression_block(
         residualise(rows, dropped[t], coefficients[t])
         for k in range(n):
             residual[t, index[k]] = rows[size, k] / root[k]
-        effect = mean[size] - np.dot(coefficients[t], mean[:size])
+        effect = mean[size].copy()  # by loops: a product through BLAS rounds a group by its place among the others
+        for c in range(size):
+            for g in range(n_groups):
+                effect[g] -= coefficients[t, c] * mean[c, g]
         fitted[t], r2[t] = n, 1.0 - np.dot(rows[size], rows[size]) / total if total > 0.0 else np.nan
         if not groups.shape[1]:
             intercept[t] = effect[0]
         if filled.shape[1]:
-            _fill(columns[t], eligible[t], groups[t], coefficients[t], effect, level, filled[t])
+            overall = _mean_effect(effect, label[:n], root)
+            _fill(columns[t], eligible[t], groups[t], coefficients[t], effect, level, overall, filled[t])
 
 
 @kernel
@@ -183,6 +187,16 @@ def _center_weighted(row: FloatArray, root: FloatArray, label: IndexArray, weigh
 
 
 @kernel
+def _mean_effect(effect: FloatArray, label: IndexArray, root: FloatArray) -> float:
+    """Weighted mean of the group effects, name by name: groups are numbered anew when labels come later, names keep their order."""
+    total, weight = 0.0, 0.0
+    for k in range(label.size):
+        total += root[k] * root[k] * effect[label[k]]
+        weight += root[k] * root[k]
+    return total / weight
+
+
+@kernel
 def _fill(
     columns: FloatArray,
     eligible: BoolArray,
@@ -190,10 +204,10 @@ def _fill(
     coefficients: FloatArray,
     effect: FloatArray,
     weight: FloatArray,
+    overall: float,
     filled: FloatArray,
 ) -> None:
     """Fitted values where there is none yet; where a column is unknown they are NaN by themselves."""
-    overall = np.dot(effect, weight) / weight.sum()
     for i in range(filled.size):
         if np.isfinite(filled[i]) or not eligible[i]:
             continue

@@ -1,6 +1,7 @@
 """Controls and placebos: the identical pipeline without product information, or with product information dealt out anew."""
 
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from pureplay.dataset import Dataset
 from pureplay.errors import SettingError
 from pureplay.evaluate.orthogonal import Control
+from pureplay.industries import industry_schemes
 from pureplay.market import Market
 from pureplay.panel import Axes, BoolArray, label_block
 from pureplay.products.mix import industry_mix, market_mix
@@ -35,11 +37,11 @@ INDUSTRY: Final = "industry"
 
 
 def schemes_by_depth(data: Dataset) -> list[str]:
-    """Industry schemes from the finest (most codes) to the coarsest; empty where the dataset has no industries."""
-    if not data.has("industries"):
-        return []
-    codes = data.frame("industries", ["scheme", "code"]).group_by("scheme").agg(pl.col("code").n_unique())
-    return codes.sort("code", "scheme", descending=True)["scheme"].to_list()
+    """Industry schemes from the finest to the coarsest on the first session, then those that begin later; empty without industries.
+
+    See `pureplay.industries.industry_schemes`. The coarsest is `pureplay.factors.industry.coarsest_scheme`, not always the last.
+    """
+    return list(chain(*industry_schemes(data))) if data.has("industries") else []
 
 
 def control_scores(data: Dataset, market: Market, settings: SignalSettings) -> tuple[dict[str, SignalBlocks], tuple[str, ...]]:

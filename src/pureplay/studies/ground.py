@@ -12,7 +12,7 @@ from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError, TableError
 from pureplay.evaluate.orthogonal import Control, Evaluator
 from pureplay.factors.base import Base, base_factors
-from pureplay.factors.industry import industry_block
+from pureplay.factors.industry import coarsest_scheme, industry_block
 from pureplay.factors.own import own_factors
 from pureplay.frames import AnyFrame
 from pureplay.market import Market, load_market
@@ -206,7 +206,7 @@ def _industries(data: Dataset, market: Market, evaluation: Evaluation, study: St
         raise SettingError(f"industry_scheme {evaluation.industry_scheme!r} is not in the dataset; it has {', '.join(schemes) or 'none'}")
     if not schemes:
         return None, None
-    scheme = evaluation.industry_scheme or schemes[-1]
+    scheme = evaluation.industry_scheme or str(coarsest_scheme(data))
     return scheme, industry_block(data, market.axes, scheme, mode=study.industry_labels)
 
 
