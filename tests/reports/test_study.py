@@ -319,7 +319,8 @@ def test_placebos_have_whiskers_and_colours(whole: ProductStudy) -> None:
     assert later is not None
     informed, blank = trace(figure, "R, with product information"), trace(figure, "R, without")
     assert informed.x[0] == later.icir
-    assert informed.error_x.array[0] == pytest.approx(2 * abs(later.icir / later.t_ewc))
+    assert informed.error_x.array[0] == pytest.approx(2 * later.se_mean / later.sd)
+    assert list(blank.error_x.array) == pytest.approx([2 * 0.01 / 0.08] * 7)  # even where the ICIR, and so its t, is 0
     assert max(informed.y) > max(blank.y)  # the signal stands first
     assert (len(informed.x), len(blank.x)) == (3, 7)
     assert (informed.marker.color, blank.marker.color) == (COLOURS[3], COLOURS[1])

@@ -15,7 +15,7 @@ from pureplay.evaluate.records import ICSummary
 from pureplay.evaluate.summary import Timing, summarise
 from pureplay.panel import FloatArray
 from pureplay.sessions import Sessions, sessions_between
-from pureplay.stats.inference import offset_null
+from pureplay.stats.inference import ewc_test, offset_null
 from pureplay.studies.headline import HEADLINE_SCHEMA, Findings, headline_frame, headline_rows, published, published_split
 from pureplay.studies.records import ConstructionStudy, ProductStudy
 from pureplay.studies.study import run_study
@@ -131,8 +131,8 @@ def test_years(made: ProductStudy, one: ConstructionStudy) -> None:
         assert table[name]["ours"] == f"2025: {years[2025][0]:+.3f}"
         assert table[name]["value"] == pytest.approx(years[2025][0], rel=1e-12)
         assert table[name]["n"] == years[2025][2]
-        t = one.bases["base"].period("2025").t_ewc  # type: ignore[union-attr]
-        assert table[name]["se"] == pytest.approx(abs(years[2025][0] / t), rel=1e-12)
+        ic = daily.filter(pl.col("date").dt.year() == 2025)["ic"].to_numpy()
+        assert table[name]["se"] == pytest.approx(ewc_test(ic).se / ic.std(ddof=1), rel=1e-12)
 
 
 def test_noise_count_and_long(made: ProductStudy, one: ConstructionStudy) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from pureplay.evaluate.records import ICSummary, Period
+from pureplay.evaluate.records import ICSummary, Period, icir_error
 from pureplay.evaluate.summary import Timing
 from pureplay.evaluate.turnover import Turnover
 from pureplay.panel import BoolArray, FloatArray
@@ -178,17 +178,12 @@ def _years(found: Findings, columns: int) -> list[dict[str, Any]]:
                 each.icir,
                 n=each.n_dates,
                 n_of="dates",
-                se=_year_error(each),
+                se=icir_error(each.se_mean, each.sd),
                 note=f"{each.months} months",
             )
             for name, each in ends.items()
         ),
     ]
-
-
-def _year_error(year: Period) -> float | None:
-    """Standard error of a year's ICIR from the EWC t of its mean IC: both divide the same mean."""
-    return abs(year.icir / year.t_ewc) if np.isfinite(year.t_ewc) and year.t_ewc else None
 
 
 def _noise(found: Findings, period: str, where: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ CELL_SCHEMA: Final = {
     "n_positive": pl.Int64,
     "n_offsets": pl.Int64,
     "mean_ic": pl.Float64,
+    "sd_ic": pl.Float64,
     "se_mean": pl.Float64,
     "t_ewc": pl.Float64,
     "n_dates": pl.Int64,
@@ -34,7 +35,7 @@ CELL_SCHEMA: Final = {
     "reason": pl.String,
 }
 """Table of the cells that build the signal anew. period: "all" or "out of sample". x: the setting, as a number. informed: whether the
-cell still carries product information (a placebo does not). reason: why a cell has no figure, null where it has one."""
+cell still carries product information (a placebo does not). se_mean: EWC standard error of mean_ic. reason: why a cell has no figure, null where it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
