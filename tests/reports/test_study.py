@@ -102,7 +102,7 @@ def test_the_figures_of_the_records_are_on_the_page(page: str) -> None:
         "Shuffles, nested t [−0.87, +1.61] 20 shuffles, 14 do as well fails",
         "2021, 7 months (partial)",
         "without 13-15 + industries +0.462 [+0.249, +0.679], t +3.70, n 1,089",
-        "Turnover a year, one way 4.98× 4.70 to 5.20 over the offsets",
+        "Turnover a year, one way, top and bottom 20 % 4.98× 4.70 to 5.20 over the offsets",
         "Cost drag at 30 bp a side 299 bp a year",
         "R level 3: the product tree has 2 levels, so level 3 is empty",
         "R: battery 312.25",

@@ -66,8 +66,8 @@ _TERMS: Final = (
     ),
     (
         "Standard error",
-        "Of an ICIR: the standard deviation of its null where one was simulated; of a year, and in whiskers (two of them), the EWC standard "
-        "error of the mean daily IC over the standard deviation of the daily IC (delta method).",
+        "Of an ICIR: the standard deviation of its null where one was simulated; of a year, and in whiskers (two of them), the EWC "
+        "standard error of the mean daily IC over the standard deviation of the daily IC (delta method).",
     ),
     (
         "Filled",

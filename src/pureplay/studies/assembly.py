@@ -75,7 +75,7 @@ def _add(out: dict[str, ICSummary], name: str, judge: Evaluator, days: BaseDays,
 
 
 def turnover_of(ground: Ground, score: FloatArray, battery: Battery) -> Turnover | None:
-    """Turnover of the score's quintiles, None where there are too few scores."""
+    """Turnover of the score's top and bottom quantile, None where there are too few scores."""
     market = ground.market
     try:
         return turnover(
