@@ -114,7 +114,7 @@ def test_industry(made: ProductStudy, one: ConstructionStudy) -> None:
 
 
 def test_years(made: ProductStudy, one: ConstructionStudy) -> None:
-    """2024 has four months with an IC and 2025 eleven at most: no full year, both named; the extremes are of six months at least."""
+    """2024 has four months with an IC: named with its sign, and neither counted nor the weakest or the strongest."""
     daily = one.bases["base"].daily.drop_nulls("ic")
     years = {}
     for year in (2024, 2025):
@@ -123,13 +123,14 @@ def test_years(made: ProductStudy, one: ConstructionStudy) -> None:
         years[year] = (sum(icirs) / len(icirs), part["date"].dt.month().n_unique(), part.height)
     assert years[2024][1] < 6
     table = rows(made, one)
-    assert 6 <= years[2025][1] < 12
-    assert table["years"]["ours"] == "0 / 0 years"
-    assert table["years"]["value"] is None
-    said = [f"{year} ({months} months, {'positive' if icir > 0 else 'not positive'})" for year, (icir, months, _) in years.items()]
-    assert table["years"]["note"] == f"partial, not counted: {', '.join(said)}"
+    assert years[2025][1] == 12
+    positive = int(years[2025][0] > 0)
+    assert table["years"]["ours"] == f"{positive} / 1 years"
+    assert table["years"]["value"] == positive
+    sign = "positive" if years[2024][0] > 0 else "not positive"
+    assert table["years"]["note"] == f"partial, not counted: 2024 ({years[2024][1]} months, {sign})"
     for name in ("weakest", "strongest"):
-        assert table[name]["note"] == f"{years[2025][1]} months; no year is full: of those with at least 6 months"
+        assert table[name]["note"] == "12 months; of 1 full year"
         assert table[name]["ours"] == f"2025: {years[2025][0]:+.3f}"
         assert table[name]["value"] == pytest.approx(years[2025][0], rel=1e-12)
         assert table[name]["n"] == years[2025][2]
@@ -286,7 +287,7 @@ def test_the_null_out_of_sample_is_that_of_the_days_after_the_split() -> None:
 
 @pytest.mark.parametrize("first", [date(2019, 10, 8), date(2019, 4, 1)])
 def test_partial_years_are_told_and_never_the_extremes(first: date) -> None:
-    """2019 has three months or eight and 2023 three: made the strongest and the weakest, they are named in the note alone."""
+    """2019 has three months or nine and 2023 three: made the strongest and the weakest, they are named in the note alone."""
     found = findings((first, date(2023, 3, 31)))
     ic = found.orthogonal.daily["ic"].fill_null(np.nan).to_numpy().copy()
     year = found.sessions.dates.astype("datetime64[Y]").astype(int) + 1970
@@ -298,7 +299,7 @@ def test_partial_years_are_told_and_never_the_extremes(first: date) -> None:
     assert made["weakest"]["ours"].split(":")[0] == min(whole, key=lambda each: whole[each])
     assert made["strongest"]["ours"].split(":")[0] == max(whole, key=lambda each: whole[each])
     months = {each.label: each.months for each in summary.periods}
-    assert months["2019"] == (8 if first.month == 4 else 3)
+    assert months["2019"] == (9 if first.month == 4 else 3)
     said = f"2019 ({months['2019']} months, positive), 2023 ({months['2023']} months, not positive)"
     assert made["years"]["note"] == f"partial, not counted: {said}"
     assert made["years"]["ours"] == f"{sum(each > 0 for each in whole.values())} / 3 years"
@@ -307,6 +308,18 @@ def test_partial_years_are_told_and_never_the_extremes(first: date) -> None:
     short = table(findings((date(2022, 1, 4), date(2022, 5, 10)), split=None))
     assert short["weakest"]["ours"] == short["strongest"]["ours"] == "–"
     assert short["weakest"]["note"] == "no year has 6 months"
+
+
+def test_without_a_full_year_the_extremes_are_of_six_months_at_least() -> None:
+    found = findings((date(2020, 3, 2), date(2021, 10, 29)), split=None)
+    icirs = {each.label: each.icir for each in found.orthogonal.periods}
+    made = table(found)
+    assert (made["years"]["ours"], made["years"]["value"], made["years"]["n"]) == ("0 / 0 years", None, 0)
+    assert made["weakest"]["ours"][:4] == min(icirs, key=lambda each: icirs[each])
+    assert made["strongest"]["ours"][:4] == max(icirs, key=lambda each: icirs[each])
+    assert {made[name]["note"] for name in ("weakest", "strongest")} == {
+        f"{each.months} months; no year is full: of those with at least 6 months" for each in found.orthogonal.periods
+    }
 
 
 def without(group: str, horizon: int | None = None) -> Callable[[pl.DataFrame], pl.DataFrame]:

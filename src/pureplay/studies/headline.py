@@ -166,7 +166,11 @@ def _years(found: Findings, columns: int) -> list[dict[str, Any]]:
         n_of="years",
         note=said,
     )
-    among = f"of {len(full)} full years" if full else f"no year is full: of those with at least {_FEWEST_MONTHS} months"
+    among = (
+        f"of {len(full)} full year{'s' if len(full) > 1 else ''}"
+        if full
+        else f"no year is full: of those with at least {_FEWEST_MONTHS} months"
+    )
     eligible = full or [each for each in years if each.months >= _FEWEST_MONTHS]
     if not eligible:
         none = f"no year has {_FEWEST_MONTHS} months"
