@@ -245,7 +245,7 @@ def _same(row: dict[str, Any], whole: Any, split: int | None) -> None:
         expected |= {"sd_ic": whole.sd, "se_mean": whole.test.se, "t_ewc": whole.test.t, "t_newey_west": whole.newey_west_t}
         expected |= {"icir_deflated": whole.icir_deflated, "n_offsets": len(whole.offsets)}
     else:
-        expected |= {"t_ewc": part.t_ewc, "n_offsets": part.n_offsets}
+        expected |= {"sd_ic": part.sd, "se_mean": part.se_mean, "t_ewc": part.t_ewc, "n_offsets": part.n_offsets}
     found = {name: row[name] for name in expected}
     assert found == {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in expected.items()}
     assert (row["reason"] is None) == (row["icir"] is not None)

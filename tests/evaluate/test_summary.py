@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pureplay.errors import EvaluationError, InsufficientDataError, SettingError
-from pureplay.evaluate.records import ICSummary
+from pureplay.evaluate.records import ICSummary, icir_error
 from pureplay.evaluate.summary import Timing, summarise
 from pureplay.panel import FloatArray
 from pureplay.sessions import Sessions
@@ -134,6 +134,31 @@ def test_a_year_has_the_offsets_of_the_whole(xshg: Sessions) -> None:
     assert year.icir == pytest.approx(np.mean([grid.mean() / grid.std(ddof=1) for grid in grids]))
     assert year.n_offsets == 20
     assert figures(xshg, ic).period("2030") is None
+
+
+def test_the_error_of_an_icir_is_that_of_the_mean_over_the_sd(xshg: Sessions) -> None:
+    """Also where the mean, and so ICIR and t, are 0."""
+    ic = np.random.default_rng(8).normal(size=len(xshg))
+    inside = xshg.dates >= np.datetime64("2023-01-01")
+    ic[inside] -= ic[inside].mean()
+    made = figures(xshg, ic)
+    year = made.period("2023")
+    assert year is not None
+    x = ic[inside]
+    k = np.arange(1, 9)[:, None]
+    waves = np.sqrt(2 / x.size) * np.cos(np.pi * k * (np.arange(x.size) + 0.5) / x.size)
+    se = np.sqrt(np.mean((waves @ x) ** 2) / x.size)  # EWC by hand; rounding only
+    assert year.se_mean == pytest.approx(se, rel=1e-10)
+    assert year.sd == pytest.approx(x.std(ddof=1), rel=1e-12)
+    assert icir_error(year.se_mean, year.sd) == pytest.approx(se / x.std(ddof=1), rel=1e-10)
+    row = made.to_frame().row(2, named=True)
+    assert (row["sd"], row["se_mean"]) == (year.sd, year.se_mean)
+    assert made.to_frame().row(0, named=True)["se_mean"] == made.test.se
+
+
+@pytest.mark.parametrize(("se", "sd"), [(None, 0.1), (0.01, None), (np.nan, 0.1), (0.01, np.nan), (0.01, 0.0)])
+def test_no_error_of_an_icir_without_both(se: float | None, sd: float | None) -> None:
+    assert icir_error(se, sd) is None
 
 
 def test_long_horizons_are_deflated() -> None:

@@ -204,6 +204,17 @@ def test_the_frame_holds_every_known_cell() -> None:
     np.testing.assert_equal([np.nan if row[name] is None else row[name] for name in NAMES], base.values[t, :, a].tolist())
 
 
+def test_without_flags_nothing_is_said_of_what_was_filled() -> None:
+    """Not even that nothing was."""
+    base = made()
+    bare = replace(base, filled=None)
+    assert bare.to_frame(0, 300).equals(base.to_frame(0, 300).drop("filled"), null_equal=True)
+    assert base.only(["beta"]).filled is not None
+    cut = bare.only(["beta", "size"])
+    assert cut.filled is None
+    assert cut.to_frame(0, 300).columns == ["date", "asset", "size", "beta"]
+
+
 def test_a_market_that_is_loaded_already_is_used() -> None:
     assert base_factors(dataset(), load_market(dataset())).values.tobytes() == made().values.tobytes()
 

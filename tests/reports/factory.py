@@ -68,6 +68,8 @@ def periods(icir: float, days: list[date]) -> tuple[Period, ...]:
                     n_dates=len(held),
                     median_names=900.0,
                     mean=0.07 * level,
+                    sd=0.07,
+                    se_mean=0.015,
                     icir=level,
                     icir_min=level - 0.3,
                     icir_max=level + 0.34,

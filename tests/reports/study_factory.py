@@ -147,7 +147,7 @@ def battery(icir: float, *, split: bool = True) -> pl.DataFrame:
 
 
 def _deflated(level: float, horizon: int) -> dict[str, float]:
-    return {"icir_deflated": level * min(1.0, math.sqrt(20 / horizon)), "sd_ic": 0.07, "t_newey_west": 9 * level}
+    return {"icir_deflated": level * min(1.0, math.sqrt(20 / horizon)), "t_newey_west": 9 * level}
 
 
 def _row(level: float) -> dict[str, Any]:
@@ -158,6 +158,7 @@ def _row(level: float) -> dict[str, Any]:
         "n_positive": 17,
         "n_offsets": 20,
         "mean_ic": 0.07 * level,
+        "sd_ic": 0.08,
         "n_dates": 540,
         "se_mean": 0.01,
         "t_ewc": 7 * level,

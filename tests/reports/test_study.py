@@ -102,7 +102,7 @@ def test_the_figures_of_the_records_are_on_the_page(page: str) -> None:
         "Shuffles, nested t [−0.87, +1.61] 20 shuffles, 14 do as well fails",
         "2021, 7 months (partial)",
         "without 13-15 + industries +0.462 [+0.249, +0.679], t +3.70, n 1,089",
-        "Turnover a year, one way 4.98× 4.70 to 5.20 over the offsets",
+        "Turnover a year, one way, top and bottom 20 % 4.98× 4.70 to 5.20 over the offsets",
         "Cost drag at 30 bp a side 299 bp a year",
         "R level 3: the product tree has 2 levels, so level 3 is empty",
         "R: battery 312.25",
@@ -319,7 +319,8 @@ def test_placebos_have_whiskers_and_colours(whole: ProductStudy) -> None:
     assert later is not None
     informed, blank = trace(figure, "R, with product information"), trace(figure, "R, without")
     assert informed.x[0] == later.icir
-    assert informed.error_x.array[0] == pytest.approx(2 * abs(later.icir / later.t_ewc))
+    assert informed.error_x.array[0] == pytest.approx(2 * later.se_mean / later.sd)
+    assert list(blank.error_x.array) == pytest.approx([2 * 0.01 / 0.08] * 7)  # even where the ICIR, and so its t, is 0
     assert max(informed.y) > max(blank.y)  # the signal stands first
     assert (len(informed.x), len(blank.x)) == (3, 7)
     assert (informed.marker.color, blank.marker.color) == (COLOURS[3], COLOURS[1])

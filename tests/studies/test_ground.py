@@ -166,11 +166,23 @@ def test_industries(data: Dataset, rich: Dataset) -> None:
     assert any("the dataset has no industries" in note for note in ground.notes)
 
 
+def test_the_flags_of_filled_values_are_let_go_and_their_shares_kept(rich: Dataset) -> None:
+    ground = laid(rich, study={"base": "price"})
+    assert ground.base.filled is None
+    assert "filled" not in ground.base.to_frame(0, 1).columns
+    flagged = base_factors(rich, kind="price")
+    assert flagged.filled is not None
+    assert any(share > 0 for share in ground.filled.values())
+    for name, share in ground.filled.items():
+        k = flagged.names.index(name)
+        assert share == flagged.filled[:, k].sum() / np.isfinite(flagged.values[:, k]).sum()
+
+
 @pytest.mark.parametrize("base", ["own", "price"])
 def test_the_signal_is_that_of_the_public_function(data: Dataset, base: str) -> None:
     ground = laid(data, study={"base": base})
     settings = {name: value for name, value in small.SIGNAL.to_dict().items() if name != "construction"}
-    for construction, exposures in (("R", None), ("S", ground.base.to_frame().drop("filled"))):
+    for construction, exposures in (("R", None), ("S", ground.base.to_frame().drop("filled", strict=False))):
         built = build_signal(ground, construction, small.SIGNAL, say=lambda _: None)  # type: ignore[arg-type]
         wanted = product_momentum(data, construction=construction, exposures=exposures, **settings)  # type: ignore[arg-type]
         assert built.settings.construction == construction
@@ -203,7 +215,7 @@ def test_construction_s_does_not_see_the_future(data: Dataset, base: str, at: in
     for tables in (small.tables(), cut(small.tables(), day)):
         made = Dataset.from_frames(tables, calendar="XSHG")
         ground = laid(made, study={"base": base})
-        frame = product_momentum(made, construction="S", exposures=ground.base.to_frame().drop("filled"), **settings)  # type: ignore[arg-type]
+        frame = product_momentum(made, construction="S", exposures=ground.base.to_frame().drop("filled", strict=False), **settings)  # type: ignore[arg-type]
         found.append((frame.filter(pl.col("date") <= day).with_columns(pl.col("asset").cast(pl.String)), ground.base.names))
     assert found[0][0].equals(found[1][0], null_equal=True)
     assert found[0][0]["composite"].is_not_null().sum() > 1000

@@ -15,7 +15,7 @@ from pureplay.evaluate.records import ICSummary
 from pureplay.evaluate.summary import Timing, summarise
 from pureplay.panel import FloatArray
 from pureplay.sessions import Sessions, sessions_between
-from pureplay.stats.inference import offset_null
+from pureplay.stats.inference import ewc_test, offset_null
 from pureplay.studies.headline import HEADLINE_SCHEMA, Findings, headline_frame, headline_rows, published, published_split
 from pureplay.studies.records import ConstructionStudy, ProductStudy
 from pureplay.studies.study import run_study
@@ -114,7 +114,7 @@ def test_industry(made: ProductStudy, one: ConstructionStudy) -> None:
 
 
 def test_years(made: ProductStudy, one: ConstructionStudy) -> None:
-    """2024 has four months with an IC: printed and counted, and neither the weakest nor the strongest."""
+    """2024 has four months with an IC: named with its sign, and neither counted nor the weakest or the strongest."""
     daily = one.bases["base"].daily.drop_nulls("ic")
     years = {}
     for year in (2024, 2025):
@@ -123,16 +123,19 @@ def test_years(made: ProductStudy, one: ConstructionStudy) -> None:
         years[year] = (sum(icirs) / len(icirs), part["date"].dt.month().n_unique(), part.height)
     assert years[2024][1] < 6
     table = rows(made, one)
-    positive = sum(each[0] > 0 for each in years.values())
-    assert table["years"]["ours"] == f"{positive} / 2 years"
-    assert table["years"]["value"] == positive / 2
-    assert table["years"]["note"].startswith(f"partial: 2024 ({years[2024][1]} months)")
+    assert years[2025][1] == 12
+    positive = int(years[2025][0] > 0)
+    assert table["years"]["ours"] == f"{positive} / 1 years"
+    assert table["years"]["value"] == positive
+    sign = "positive" if years[2024][0] > 0 else "not positive"
+    assert table["years"]["note"] == f"partial, not counted: 2024 ({years[2024][1]} months, {sign})"
     for name in ("weakest", "strongest"):
+        assert table[name]["note"] == "12 months; of 1 full year"
         assert table[name]["ours"] == f"2025: {years[2025][0]:+.3f}"
         assert table[name]["value"] == pytest.approx(years[2025][0], rel=1e-12)
         assert table[name]["n"] == years[2025][2]
-        t = one.bases["base"].period("2025").t_ewc  # type: ignore[union-attr]
-        assert table[name]["se"] == pytest.approx(abs(years[2025][0] / t), rel=1e-12)
+        ic = daily.filter(pl.col("date").dt.year() == 2025)["ic"].to_numpy()
+        assert table[name]["se"] == pytest.approx(ewc_test(ic).se / ic.std(ddof=1), rel=1e-12)
 
 
 def test_noise_count_and_long(made: ProductStudy, one: ConstructionStudy) -> None:
@@ -141,7 +144,9 @@ def test_noise_count_and_long(made: ProductStudy, one: ConstructionStudy) -> Non
     noisy = late.filter(group="quality shuffle", label="100 % noise", horizon_sessions=20)["icir"].to_list()
     assert len(noisy) == 2
     assert table["noise"]["value"] == pytest.approx(sum(noisy) / 2, rel=1e-12)
-    assert table["noise"]["note"] == f"2 seeds, {min(noisy):+.3f} to {max(noisy):+.3f}"
+    assert table["noise"]["note"] == (
+        f"mean of 2 seeds, {min(noisy):+.3f} to {max(noisy):+.3f}; n, standard error and null of the first seed"
+    )
     ladder = {row["x"]: row["icir"] for row in late.filter(group="base count", horizon_sessions=20).to_dicts()}
     assert sorted(ladder) == [2, 3, 4]
     assert table["count"]["ours"] == f"{ladder[2]:+.3f} → {ladder[4]:+.3f}"
@@ -163,6 +168,13 @@ def test_turnover_and_delivery(made: ProductStudy, one: ConstructionStudy) -> No
         assert f"{bp} bp a side: {2 * held.annual * bp:.0f} bp a year" in table["turnover"]["note"]
     assert table["delivery"]["ours"] == "Yes (ICIR invariant)"
     assert table["delivery"]["value"] == one.delivery <= 1e-8
+
+
+@pytest.mark.parametrize(("quantiles", "share"), [(5, "20 %"), (10, "10 %"), (3, "33.3 %")])
+def test_turnover_says_which_part_is_held(one: ConstructionStudy, quantiles: int, share: str) -> None:
+    assert one.turnover is not None
+    row = table(findings(turnover=replace(one.turnover, quantiles=quantiles)))["turnover"]
+    assert row["note"].startswith(f"one way, equal-weight top and bottom {share}; ")
 
 
 # ---------------------------------------------------------------- made by hand
@@ -273,9 +285,10 @@ def test_the_null_out_of_sample_is_that_of_the_days_after_the_split() -> None:
     assert made["noise"]["value"] == pytest.approx((0.31 + 0.41) / 2)
 
 
-def test_partial_years_are_told_and_never_the_extremes() -> None:
-    """2019 has fewer than six months and 2023 three: made the strongest and the weakest, they are named in the note alone."""
-    found = findings()
+@pytest.mark.parametrize("first", [date(2019, 10, 8), date(2019, 4, 1)])
+def test_partial_years_are_told_and_never_the_extremes(first: date) -> None:
+    """2019 has three months or nine and 2023 three: made the strongest and the weakest, they are named in the note alone."""
+    found = findings((first, date(2023, 3, 31)))
     ic = found.orthogonal.daily["ic"].fill_null(np.nan).to_numpy().copy()
     year = found.sessions.dates.astype("datetime64[Y]").astype(int) + 1970
     ic[year == 2019] += 0.5
@@ -286,11 +299,27 @@ def test_partial_years_are_told_and_never_the_extremes() -> None:
     assert made["weakest"]["ours"].split(":")[0] == min(whole, key=lambda each: whole[each])
     assert made["strongest"]["ours"].split(":")[0] == max(whole, key=lambda each: whole[each])
     months = {each.label: each.months for each in summary.periods}
-    assert made["years"]["note"] == f"partial: 2019 ({months['2019']} months), 2023 ({months['2023']} months)"
-    counted = [each for each in summary.periods if each.label.isdigit() and np.isfinite(each.icir)]
-    assert made["years"]["ours"] == f"{sum(each.icir > 0 for each in counted)} / 5 years"
-    short = findings((date(2022, 1, 4), date(2022, 5, 10)), split=None)
-    assert table(short)["weakest"]["ours"] == table(short)["strongest"]["ours"] == "–"
+    assert months["2019"] == (9 if first.month == 4 else 3)
+    said = f"2019 ({months['2019']} months, positive), 2023 ({months['2023']} months, not positive)"
+    assert made["years"]["note"] == f"partial, not counted: {said}"
+    assert made["years"]["ours"] == f"{sum(each > 0 for each in whole.values())} / 3 years"
+    assert made["years"]["n"] == 3
+    assert made["weakest"]["note"] == made["strongest"]["note"] == "12 months; of 3 full years"
+    short = table(findings((date(2022, 1, 4), date(2022, 5, 10)), split=None))
+    assert short["weakest"]["ours"] == short["strongest"]["ours"] == "–"
+    assert short["weakest"]["note"] == "no year has 6 months"
+
+
+def test_without_a_full_year_the_extremes_are_of_six_months_at_least() -> None:
+    found = findings((date(2020, 3, 2), date(2021, 10, 29)), split=None)
+    icirs = {each.label: each.icir for each in found.orthogonal.periods}
+    made = table(found)
+    assert (made["years"]["ours"], made["years"]["value"], made["years"]["n"]) == ("0 / 0 years", None, 0)
+    assert made["weakest"]["ours"][:4] == min(icirs, key=lambda each: icirs[each])
+    assert made["strongest"]["ours"][:4] == max(icirs, key=lambda each: icirs[each])
+    assert {made[name]["note"] for name in ("weakest", "strongest")} == {
+        f"{each.months} months; no year is full: of those with at least 6 months" for each in found.orthogonal.periods
+    }
 
 
 def without(group: str, horizon: int | None = None) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -305,7 +334,7 @@ def without(group: str, horizon: int | None = None) -> Callable[[pl.DataFrame], 
         ("noise", {"figures": without("quality shuffle")}, "no noise base has an answer"),
         ("count", {"figures": without("base count")}, "no base of the ladder has an answer"),
         ("long", {"figures": without("full", 60)}, "no 60-session horizon is asked for, or none fits"),
-        ("turnover", {"turnover": None}, "too few scores for quintiles"),
+        ("turnover", {"turnover": None}, "too few scores for the quantiles asked for"),
         ("delivery", {"delivery": float("nan")}, None),
     ],
 )

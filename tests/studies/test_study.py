@@ -124,7 +124,8 @@ def assert_cell(one: ConstructionStudy, group: str, label: str, frame: pl.DataFr
     assert small.close(row["icir_max"], wanted.orthogonal.icir_max)
     assert small.close(row["mean_ic"], wanted.orthogonal.mean)
     assert small.close(row["t_ewc"], wanted.orthogonal.test.t)
-    assert small.close(row["se_mean"], wanted.orthogonal.test.se, 1e-8)
+    assert small.close(row["se_mean"], wanted.orthogonal.test.se)
+    assert small.close(row["sd_ic"], wanted.orthogonal.sd)
     assert small.close(row["variance_left"], variance_left(frame, base))
     assert (row["n_dates"], row["n_positive"]) == (wanted.orthogonal.n_dates, wanted.orthogonal.n_positive)
     assert row["median_names"] == wanted.orthogonal.median_names
@@ -135,6 +136,8 @@ def assert_cell(one: ConstructionStudy, group: str, label: str, frame: pl.DataFr
     assert small.close(late["icir"], other.icir)
     assert small.close(late["raw_icir"], raw.icir)
     assert small.close(late["t_ewc"], other.t_ewc)
+    assert small.close(late["se_mean"], other.se_mean)
+    assert small.close(late["sd_ic"], other.sd)
     assert (late["n_dates"], late["n_positive"], late["n_offsets"]) == (other.n_dates, other.n_positive, other.n_offsets)
     assert small.close(late["variance_left"], variance_left(frame, base, small.SPLIT))
     assert late["icir"] != row["icir"]

@@ -10,10 +10,21 @@ import polars as pl
 
 from pureplay.stats.inference import MeanTest, OffsetNull
 
-__all__ = ["CRITICAL_T", "FEWEST_SHUFFLES", "ControlFigure", "ICSummary", "OffsetFigure", "OrthogonalICIR", "Period"]
+__all__ = ["CRITICAL_T", "FEWEST_SHUFFLES", "ControlFigure", "ICSummary", "OffsetFigure", "OrthogonalICIR", "Period", "icir_error"]
 
 CRITICAL_T: Final = 2.306  # Student t with the 8 degrees of freedom of the EWC test, one-sided 2.5 %
 FEWEST_SHUFFLES: Final = 20  # METHODS §5: below it the largest of them says little
+
+
+def icir_error(se_mean: float | None, sd_ic: float | None) -> float | None:
+    """Standard error of an ICIR by the delta method, se_mean / sd_ic; None where either is unknown or the IC does not vary.
+
+    se_mean: EWC standard error of the mean daily IC. sd_ic: of the daily IC, taken as known: its own error counts little where the
+    mean is small beside it.
+    """
+    if se_mean is None or sd_ic is None or not math.isfinite(se_mean) or not sd_ic > 0:
+        return None
+    return se_mean / sd_ic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +42,8 @@ class OffsetFigure:
 class Period:
     """Figures of a stretch of dates: a calendar year, in sample, out of sample.
 
-    months: calendar months with an IC in it. median_names: names of the median date with an IC.
+    months: calendar months with an IC in it. median_names: names of the median date with an IC. mean, sd: of the daily IC; se_mean:
+    EWC standard error of that mean.
     """
 
     label: str
@@ -41,6 +53,8 @@ class Period:
     n_dates: int
     median_names: float
     mean: float
+    sd: float
+    se_mean: float
     icir: float
     icir_min: float
     icir_max: float
@@ -115,6 +129,8 @@ class ICSummary:
             "n_dates": self.n_dates,
             "median_names": self.median_names,
             "mean": self.mean,
+            "sd": self.sd,
+            "se_mean": self.test.se,
             "icir": self.icir,
             "icir_min": self.icir_min,
             "icir_max": self.icir_max,

@@ -186,6 +186,7 @@ def _period(
     icirs = np.array([each.icir for each in _offsets(np.where(mask, ic, np.nan), offset) if np.isfinite(each.icir)])
     days = sessions.dates[mask]
     some = icirs.size > 0
+    test = ewc_test(np.where(mask, ic, np.nan))
     return Period(
         label=label,
         first=days[0].astype(object),
@@ -194,10 +195,12 @@ def _period(
         n_dates=int(mask.sum()),
         median_names=float(np.median(names[mask])),
         mean=float(ic[mask].mean()),
+        sd=float(ic[mask].std(ddof=1)) if mask.sum() > 1 else float("nan"),
+        se_mean=test.se,
         icir=float(icirs.mean()) if some else float("nan"),
         icir_min=float(icirs.min()) if some else float("nan"),
         icir_max=float(icirs.max()) if some else float("nan"),
         n_positive=int((icirs > 0).sum()),
         n_offsets=int(icirs.size),
-        t_ewc=ewc_test(np.where(mask, ic, np.nan)).t,
+        t_ewc=test.t,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pureplay.evaluate.records import ICSummary, Period
+from pureplay.evaluate.records import ICSummary, Period, icir_error
 from pureplay.reports.drawing import COLOURS, MUTED, drawn, marks, named_rows, new_figure
 from pureplay.reports.formats import count, label, percent, signed, span
 from pureplay.reports.gallery import Numbers
@@ -98,18 +98,14 @@ def _cell(row: Record) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Dot:
-    """A figure on a row. group: which of the two looks it has."""
+    """A figure on a row. se: standard error of the ICIR. marked: which of the two looks it has."""
 
     view: View
     row: str
     icir: float
     t: float | None
+    se: float | None
     marked: bool
-
-    @property
-    def error(self) -> float | None:
-        """Twice the standard error of the ICIR, from the EWC t of its mean IC: both divide the same mean."""
-        return abs(2 * self.icir / self.t) if self.t is not None and known(self.t) and self.t else None
 
 
 def placebo_dots(views: Sequence[View]) -> Drawn:
@@ -126,7 +122,7 @@ def placebo_dots(views: Sequence[View]) -> Drawn:
             figure.add_scatter(
                 x=[each.icir for each in mine],
                 y=[_height(each, names, views) for each in mine],
-                error_x={"type": "data", "array": [each.error or 0.0 for each in mine], "thickness": 1.3, "width": 3, "color": shade},
+                error_x={"type": "data", "array": [2 * (each.se or 0.0) for each in mine], "thickness": 1.3, "width": 3, "color": shade},
                 customdata=[[signed(each.t, 2)] for each in mine],
                 name=f"{label(view.name)}, {said}",
                 hovertemplate="%{x:+.3f}, EWC t %{customdata[0]}",
@@ -146,9 +142,9 @@ def _placebos(view: View) -> Iterator[_Dot]:
     found = [each for each in view.cells("placebo") if known(each["icir"])]
     main = view.figure(view.verdict.orthogonal)
     if found and main is not None and known(main.icir):
-        yield _Dot(view, "the signal itself", main.icir, _t(main), True)
+        yield _Dot(view, "the signal itself", main.icir, _t(main), icir_error(_se_mean(main), main.sd), True)
     for each in found:
-        yield _Dot(view, each["label"], each["icir"], each["t_ewc"], bool(each["informed"]))
+        yield _Dot(view, each["label"], each["icir"], each["t_ewc"], icir_error(each["se_mean"], each["sd_ic"]), bool(each["informed"]))
 
 
 def _placebo_rows(view: View) -> Iterator[tuple[str, ...]]:
@@ -161,6 +157,10 @@ def _placebo_rows(view: View) -> Iterator[tuple[str, ...]]:
 
 def _t(found: ICSummary | Period) -> float:
     return found.test.t if isinstance(found, ICSummary) else found.t_ewc
+
+
+def _se_mean(found: ICSummary | Period) -> float:
+    return found.test.se if isinstance(found, ICSummary) else found.se_mean
 
 
 def _summary(found: ICSummary | Period) -> tuple[str, ...]:

@@ -108,10 +108,11 @@ def turnovers(views: Views) -> tuple[Row, ...]:
     def row(text: str, read: Any, *, strong: bool = False) -> Row:
         return Row(text, tuple(Cell() if each is None else read(each) for each in held), strong=strong)
 
+    legs = "/".join(f"{100 / each:.3g}" for each in sorted({each.quantiles for each in held if each is not None}))
     costs = sorted({cost for each in held if each is not None for cost in each.cost_drag_bps})
     return (
         row(
-            "Turnover a year, one way",
+            f"Turnover a year, one way, top and bottom {legs}{NO_BREAK}%",
             lambda each: Cell(
                 f"{number(each.annual, 2)}×", f"{number(each.annual_min, 2)} to {number(each.annual_max, 2)} over the offsets"
             ),
@@ -140,7 +141,7 @@ def _not_evaluable(made: ConstructionStudy) -> Iterator[str]:
     if made.verdict is None:
         yield f"the whole construction: {made.not_evaluable or 'no reason was recorded'}"
     if made.verdict is not None and made.turnover is None:
-        yield "turnover: too few scores for quintile portfolios"
+        yield "turnover: too few scores for the top and bottom quantiles asked for"
 
 
 def _lacking(made: ConstructionStudy) -> Iterator[str]:

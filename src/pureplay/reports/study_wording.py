@@ -66,7 +66,8 @@ _TERMS: Final = (
     ),
     (
         "Standard error",
-        "Of an ICIR: the standard deviation of its null where one was simulated, else |ICIR / EWC t|; whiskers are two of them.",
+        "Of an ICIR: the standard deviation of its null where one was simulated; of a year, and in whiskers (two of them), the EWC "
+        "standard error of the mean daily IC over the standard deviation of the daily IC (delta method).",
     ),
     (
         "Filled",
@@ -132,7 +133,7 @@ def source_note(study: ProductStudy) -> str:
     return (
         "Published figures are those of the source document, on its own data and base: they are not ours, and nothing is computed from "
         f"them. Its out-of-sample period starts after {day(published_split())}; {ours}. "
-        "s.e.: standard deviation of the null; of a year, from its EWC t."
+        "s.e.: standard deviation of the null; of a year, EWC standard error of its mean IC over the sd of its daily IC."
     )
 
 

@@ -13,7 +13,7 @@ from pureplay.errors import EvaluationError, InsufficientDataError, TableError
 from pureplay.evaluate.cell_figures import BaseDays, offset_icirs
 from pureplay.evaluate.cells import BaseCell, Battery
 from pureplay.evaluate.orthogonal import Evaluator
-from pureplay.evaluate.records import ICSummary, OrthogonalICIR
+from pureplay.evaluate.records import ICSummary, OrthogonalICIR, Period
 from pureplay.evaluate.robustness import run_bases
 from pureplay.evaluate.summary import summarise
 from pureplay.evaluate.turnover import Turnover, turnover
@@ -75,7 +75,7 @@ def _add(out: dict[str, ICSummary], name: str, judge: Evaluator, days: BaseDays,
 
 
 def turnover_of(ground: Ground, score: FloatArray, battery: Battery) -> Turnover | None:
-    """Turnover of the score's quintiles, None where there are too few scores."""
+    """Turnover of the score's top and bottom quantile, None where there are too few scores."""
     market = ground.market
     try:
         return turnover(
@@ -160,12 +160,17 @@ def cell_rows(judge: Evaluator, head: Mapping[str, Any], made: Arrays) -> list[d
     split = judge.timing.split
     late = np.zeros(offset.size, dtype=bool) if split is None else judge.axes.sessions.dates > np.datetime64(split, "D")
     rows = []
-    for period, figure, mask in (("all", whole, np.ones(offset.size, dtype=bool)), ("out of sample", whole.period("out of sample"), late)):
+    for period, mask in (("all", np.ones(offset.size, dtype=bool)), ("out of sample", late)):
+        figure: ICSummary | Period | None = whole if period == "all" else whole.period(period)
         if figure is None:
             continue
+        se, t, offsets = (
+            (figure.test.se, figure.test.t, len(figure.offsets))
+            if isinstance(figure, ICSummary)
+            else (figure.se_mean, figure.t_ewc, figure.n_offsets)
+        )
         raw = offset_icirs(np.where(mask, made["raw"], np.nan)[None], offset)[0]
         left = made["left"][mask & np.isfinite(made["left"])]
-        t = whole.test.t if period == "all" else whole.period("out of sample").t_ewc  # type: ignore[union-attr]
         rows.append(
             {
                 **blank,
@@ -175,9 +180,10 @@ def cell_rows(judge: Evaluator, head: Mapping[str, Any], made: Arrays) -> list[d
                 "icir_min": figure.icir_min,
                 "icir_max": figure.icir_max,
                 "n_positive": figure.n_positive,
-                "n_offsets": len(whole.offsets) if period == "all" else figure.n_offsets,  # type: ignore[union-attr]
+                "n_offsets": offsets,
                 "mean_ic": figure.mean,
-                "se_mean": abs(figure.mean / t) if t else None,
+                "sd_ic": figure.sd,
+                "se_mean": se,
                 "t_ewc": t,
                 "n_dates": figure.n_dates,
                 "median_names": figure.median_names,

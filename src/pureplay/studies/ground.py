@@ -91,7 +91,7 @@ def lay_ground(
     say("base factors")
     base, notes = _base(data, market, evaluation, study, own, families)
     filled = _filled_shares(base)
-    base = replace(base, filled=np.broadcast_to(np.zeros((), dtype=bool), base.values.shape))
+    base = replace(base, filled=None)
     say("forward returns")
     horizons, forward, left_out = _forward(market, evaluation)
     notes += left_out
@@ -135,6 +135,8 @@ def _narrowest(base: Base, fewest: int) -> tuple[str, ...]:
 
 def _filled_shares(base: Base) -> dict[str, float]:
     """Share of the known values of each factor that were filled in, column by column: the whole would be copied."""
+    if base.filled is None:
+        return {}
     shares = {}
     for k, name in enumerate(base.names):
         known = int(np.isfinite(base.values[:, k]).sum())

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from pureplay.evaluate.records import ICSummary, Period
+from pureplay.evaluate.records import ICSummary, icir_error
 from pureplay.evaluate.summary import Timing
 from pureplay.evaluate.turnover import Turnover
 from pureplay.panel import BoolArray, FloatArray
@@ -34,7 +34,8 @@ HEADLINE_SCHEMA: Final = {
     "null_high": pl.Float64,
     "note": pl.String,
 }
-_FEWEST_MONTHS: Final = 6  # a year with fewer is printed, but is neither the weakest nor the strongest
+_FULL: Final = 12  # METHODS §5: a year with fewer months is not a year
+_FEWEST_MONTHS: Final = 6  # where no year is full, the weakest and the strongest are among those with so many at least
 _LONG: Final = 60
 _REFERENCE: Final = {
     "canonical": "§4.1 / §5.1",
@@ -152,22 +153,29 @@ def _canonical(found: Findings, period: str, where: str, columns: int) -> list[d
 
 def _years(found: Findings, columns: int) -> list[dict[str, Any]]:
     years = [each for each in found.orthogonal.periods if each.label.isdigit() and np.isfinite(each.icir)]
-    positive = sum(each.icir > 0 for each in years)
-    partial = [f"{each.label} ({each.months} months)" for each in years if each.months < 12]
-    said = f"partial: {', '.join(partial)}" if partial else ""
+    full = [each for each in years if each.months == _FULL]
+    positive = sum(each.icir > 0 for each in full)
+    partial = [f"{each.label} ({each.months} months, {_sign(each.icir)})" for each in years if each.months < _FULL]
+    said = f"partial, not counted: {', '.join(partial)}" if partial else ""
     rate = _row(
         "years",
         f"Annual positive rate (mean orth-{columns} ICIR)",
-        f"{positive} / {len(years)} years",
-        positive / len(years) if years else None,
-        n=len(years),
+        f"{positive} / {len(full)} years",
+        positive / len(full) if full else None,
+        n=len(full),
         n_of="years",
         note=said,
     )
-    whole = [each for each in years if each.months >= _FEWEST_MONTHS]
-    if not whole:
-        return [rate, *(_row(each, f"{each.capitalize()} year (mean orth-{columns})", "–") for each in ("weakest", "strongest"))]
-    ends = {"weakest": min(whole, key=lambda each: each.icir), "strongest": max(whole, key=lambda each: each.icir)}
+    among = (
+        f"of {len(full)} full year{'s' if len(full) > 1 else ''}"
+        if full
+        else f"no year is full: of those with at least {_FEWEST_MONTHS} months"
+    )
+    eligible = full or [each for each in years if each.months >= _FEWEST_MONTHS]
+    if not eligible:
+        none = f"no year has {_FEWEST_MONTHS} months"
+        return [rate, *(_row(each, f"{each.capitalize()} year (mean orth-{columns})", "–", note=none) for each in ("weakest", "strongest"))]
+    ends = {"weakest": min(eligible, key=lambda each: each.icir), "strongest": max(eligible, key=lambda each: each.icir)}
     return [
         rate,
         *(
@@ -178,17 +186,16 @@ def _years(found: Findings, columns: int) -> list[dict[str, Any]]:
                 each.icir,
                 n=each.n_dates,
                 n_of="dates",
-                se=_year_error(each),
-                note=f"{each.months} months",
+                se=icir_error(each.se_mean, each.sd),
+                note=f"{each.months} months; {among}",
             )
             for name, each in ends.items()
         ),
     ]
 
 
-def _year_error(year: Period) -> float | None:
-    """Standard error of a year's ICIR from the EWC t of its mean IC: both divide the same mean."""
-    return abs(year.icir / year.t_ewc) if np.isfinite(year.t_ewc) and year.t_ewc else None
+def _sign(icir: float) -> str:
+    return "positive" if icir > 0 else "not positive"
 
 
 def _noise(found: Findings, period: str, where: str) -> dict[str, Any]:
@@ -200,7 +207,7 @@ def _noise(found: Findings, period: str, where: str) -> dict[str, Any]:
     drawn = known["icir"].to_numpy()
     value = float(drawn.mean())
     null = _series_null(found, "quality shuffle", known["label"][0], horizon, value, period)
-    span = f"{known.height} seeds, {drawn.min():+.3f} to {drawn.max():+.3f}"
+    span = f"mean of {known.height} seeds, {drawn.min():+.3f} to {drawn.max():+.3f}; n, standard error and null of the first seed"
     return _row("noise", title, f"{value:+.3f}", value, **_spread(int(known["n_dates"][0]), null), note=span)
 
 
@@ -236,14 +243,15 @@ def _long(found: Findings, period: str, where: str) -> dict[str, Any]:
 def _turnover(found: Findings) -> dict[str, Any]:
     held = found.turnover
     if held is None:
-        return _row("turnover", "Annualized portfolio turnover", "–", note="too few scores for quintiles")
+        return _row("turnover", "Annualized portfolio turnover", "–", note="too few scores for the quantiles asked for")
+    legs = f"equal-weight top and bottom {100 / held.quantiles:.3g} %"
     drag = ", ".join(f"{each:g} bp a side: {cost:.0f} bp a year" for each, cost in held.cost_drag_bps.items())
     return _row(
         "turnover",
         "Annualized portfolio turnover",
         f"{held.annual:.2f}×",
         held.annual,
-        note=f"one way, equal-weight top and bottom quintile; offsets {held.annual_min:.2f} to {held.annual_max:.2f}; {drag}",
+        note=f"one way, {legs}; offsets {held.annual_min:.2f} to {held.annual_max:.2f}; {drag}",
     )
 
 

@@ -26,6 +26,7 @@ CELL_SCHEMA: Final = {
     "n_positive": pl.Int64,
     "n_offsets": pl.Int64,
     "mean_ic": pl.Float64,
+    "sd_ic": pl.Float64,
     "se_mean": pl.Float64,
     "t_ewc": pl.Float64,
     "n_dates": pl.Int64,
@@ -34,7 +35,8 @@ CELL_SCHEMA: Final = {
     "reason": pl.String,
 }
 """Table of the cells that build the signal anew. period: "all" or "out of sample". x: the setting, as a number. informed: whether the
-cell still carries product information (a placebo does not). reason: why a cell has no figure, null where it has one."""
+cell still carries product information (a placebo does not). se_mean: EWC standard error of mean_ic, over sd_ic that of icir.
+reason: why a cell has no figure, null where it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ class ConstructionStudy:
     verdict: signal, controls, paired and nested tests, shuffles; None where nothing can be evaluated, not_evaluable then says why.
     bases: orthogonal figures by name of the base: "base", "base + industries", "without 13-15", "without 13-15 + industries".
     figures: battery of bases and horizons, as `evaluate.robustness` makes it. cells: battery of rebuilt signals, by CELL_SCHEMA.
-    turnover: of quintile portfolios, None without enough scores. delivery: largest difference of ICIR between the score and its
+    turnover: of the top and bottom quantile, None without enough scores. delivery: largest difference of ICIR between the score and its
     pre-orthogonalised delivery. residualisation: date, r2, names, intercept and one factor return a column (construction S only).
     coverage: as in `MomentumStudy`. skipped: cells that were left out, with the reason.
     """
