@@ -270,10 +270,10 @@ def _tell_study(made: Any, out: Path, page: str) -> None:
     from pureplay.apps.tables import study_tables
 
     console = _console(stderr=False)
+    if not console.is_terminal:
+        console.width = _WIDE  # a pipe has no width of its own: the table keeps its lines whole there
     for each in study_tables(made):
-        # a pipe has no width of its own: the table keeps its lines whole there
-        width = None if console.is_terminal else _WIDE
-        console.print(each, soft_wrap=isinstance(each, str), highlight=False, markup=False, width=width)
+        console.print(each, soft_wrap=isinstance(each, str), highlight=False, markup=False)
     console.print(f"report: {out / f'{page}.html'}   figures: {out / f'{page}.json'}", soft_wrap=True, highlight=False)
 
 
