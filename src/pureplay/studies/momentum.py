@@ -1,9 +1,7 @@
 """Product momentum as a whole experiment: scores, controls, placebos, verdict and everything printed beside it."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +22,7 @@ from pureplay.signals.residual import signal_market
 from pureplay.signals.settings import SignalSettings
 from pureplay.stats.lookahead import compound_forward
 from pureplay.stats.orthogonal import forward_orders
+from pureplay.studies.clock import StageClock
 from pureplay.studies.controls import build_controls, deal_within_industry, main_labels, schemes_by_depth, shuffle_source
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.records import MomentumStudy
@@ -31,19 +30,6 @@ from pureplay.studies.records import MomentumStudy
 __all__ = ["Evaluation", "Progress", "coverage", "data_facts", "findings_frame", "require_names", "run_momentum"]
 
 Progress = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class _Clock:
-    say: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.say(name)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
 def run_momentum(
@@ -55,7 +41,7 @@ def run_momentum(
     (universes) where present. progress: called with the name of each stage. Scores that cannot be evaluated are still returned; the
     study then says why.
     """
-    clock = _Clock(progress or (lambda _: None))
+    clock = StageClock(progress or (lambda _: None))
     with clock.stage("market"):
         market = load_market(data)
         fed = signal_market(data, market, settings)

@@ -3,9 +3,7 @@
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +35,7 @@ from pureplay.studies.assembly import (
     turnover_of,
     with_shuffles,
 )
+from pureplay.studies.clock import StageClock
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.ground import Built, lay_ground, residual_frame
 from pureplay.studies.headline import Findings, headline_frame, headline_rows
@@ -102,7 +101,7 @@ def run_study(spec: StudySpec, *, work: Path, cluster: str | None = None, progre
     cluster: address of a dask scheduler that takes the units, None = this process. Raises what the parts raise; a construction whose
     scores cannot be evaluated is told of in the result.
     """
-    clock = _Clock(progress or (lambda _: None))
+    clock = StageClock(progress or (lambda _: None))
     data = Dataset.open(spec.data)
     with UnitStore(work, spec.fingerprint(data)) as store:
         notes: tuple[str, ...] = ()
@@ -129,33 +128,7 @@ def run_study(spec: StudySpec, *, work: Path, cluster: str | None = None, progre
     )
 
 
-@dataclass(slots=True)
-class _Clock:
-    say: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.say(name)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 3)
-
-    def counted(self, name: str) -> Callable[[int, int, float | None], None]:
-        """Progress of units with the time left."""
-
-        def tell(done: int, total: int, left: float | None) -> None:
-            rest = "" if left is None or done == total else f", about {_span(left)} left"
-            self.say(f"{name}: {done} of {total}{rest}")
-
-        return tell
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def _sweep(spec: StudySpec, data: Dataset, clock: _Clock) -> Sweep:
+def _sweep(spec: StudySpec, data: Dataset, clock: StageClock) -> Sweep:
     with clock.stage("market, base factors, forward returns"):
         own = None if spec.factors is None else read_factors(spec.factors)
         families = None if spec.families is None else read_families(spec.families)
@@ -177,7 +150,7 @@ def _sweep_there(spec: StudySpec, wanted: str) -> Sweep:
                 f"on {socket.gethostname()}, {spec.data} or a file of factors beside it is not what the run was started with: give every "
                 "worker the same files under the same paths, and start again"
             )
-        _THERE[spec, wanted] = _sweep(spec, data, _Clock(lambda _: None))
+        _THERE[spec, wanted] = _sweep(spec, data, StageClock(lambda _: None))
     return _THERE[spec, wanted]
 
 
@@ -191,7 +164,7 @@ def run_piece_there(unit: Unit) -> UnitResult:
 
 
 def _construction(
-    sweep: Sweep, spec: StudySpec, name: Construction, store: UnitStore, cluster: str | None, clock: _Clock
+    sweep: Sweep, spec: StudySpec, name: Construction, store: UnitStore, cluster: str | None, clock: StageClock
 ) -> tuple[ConstructionStudy, Findings | None]:
     with clock.stage(f"{name}: scores and controls"):
         built = sweep.built(name)
@@ -257,7 +230,7 @@ def _blank(built: Built) -> ConstructionStudy:
 
 
 def _run_pieces(
-    sweep: Sweep, spec: StudySpec, name: Construction, pieces: Sequence[Piece], store: UnitStore, cluster: str | None, clock: _Clock
+    sweep: Sweep, spec: StudySpec, name: Construction, pieces: Sequence[Piece], store: UnitStore, cluster: str | None, clock: StageClock
 ) -> list[Arrays]:
     """Daily results of all pieces in their order; those that an earlier run has finished come from the store."""
     blocks: dict[int, BaseBlock] = {}
