@@ -75,7 +75,7 @@ def rank_ic(
     """
     timing = timing or Timing()
     future = forward_input(forward_returns, calendar, delay=timing.delay_sessions)
-    score = score_input(signal, future, column)
+    score = score_input(signal, future.axes, column)
     correlation, names = rank_correlation(score.values, future.orders.values[0])
     enough = np.isfinite(correlation) & (names >= min_names)
     reason = np.where(enough, OK, np.where(names == 0, NO_NAMES, FEW_NAMES))

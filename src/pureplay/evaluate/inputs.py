@@ -59,18 +59,20 @@ def forward_input(frame: AnyFrame, calendar: Calendar, *, delay: int = 1) -> For
     )
 
 
-def score_input(frame: AnyFrame, future: ForwardReturns | None, column: str | None, *, calendar: Calendar = "bars") -> Scores:
-    """Block of a score frame on the axes of the forward returns, or on its own; rows outside the axes are counted in notes."""
+def score_input(
+    frame: AnyFrame, on: Axes | None, column: str | None, *, calendar: Calendar = "bars", of: str = "forward returns"
+) -> Scores:
+    """Block of a score frame on given axes, or on its own; rows outside the axes are counted in notes. of: what the axes are those of."""
     table = _keyed(frame, "signal")
     chosen = column or _only_score(table)
     if chosen not in table.columns:
         raise TableError(f"the signal has no column {chosen!r}; it has {', '.join(table.columns)}: name another with column=")
-    axes = _axes(table, calendar) if future is None else future.axes
+    axes = _axes(table, calendar) if on is None else on
     parts = [name for name in _PARTS if name in table.columns and name != chosen]
     require_sizes("the signal", table, [chosen, *parts])
     blocks = axes.blocks(table, [chosen, *parts])
     outside = int((axes.locate(table) < 0).sum())
-    notes = (f"{outside} of {table.height} scores lie on dates or stocks without forward returns",) if outside else ()
+    notes = (f"{outside} of {table.height} scores lie on dates or stocks without {of}",) if outside else ()
     return Scores(name=chosen, axes=axes, values=blocks[chosen], parts=tuple(blocks[name] for name in parts), notes=notes)
 
 

@@ -216,10 +216,10 @@ def orthogonal_icir(
     """
     timing = timing or Timing()
     future = forward_input(forward_returns, calendar, delay=timing.delay_sessions)
-    score = score_input(signal, future, column)
+    score = score_input(signal, future.axes, column)
     notes = list(score.notes)
     evaluator = _evaluator(future, base_factors, industries, universe, replace(timing, delay_sessions=future.delay), min_names, notes)
-    blocks = {name: _control(score_input(frame, future, None)) for name, frame in (controls or {}).items()}
+    blocks = {name: _control(score_input(frame, future.axes, None)) for name, frame in (controls or {}).items()}
     return verdict(evaluator, score.name, score.values, blocks, notes=tuple(notes))
 
 

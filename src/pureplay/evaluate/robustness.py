@@ -150,7 +150,7 @@ def robustness(
         raise SettingError("base_factors hold no factor: robustness compares bases, so give one column at least, or use rank_ic")
     settings = battery or Battery(ladder_from=min(Battery().ladder_from, len(names)))
     cells = plan_bases(names, families, ladder, settings)
-    score = score_input(signal, future.future, column)
+    score = score_input(signal, future.future.axes, column)
     evaluator = _evaluator(future, base, names, industries, universe, timing, min_names)
     _require_answer(evaluator, score.name, run_bases(evaluator, score.values, cells[:1]))  # a plan of thousands of bases can take long
     days = run_bases(evaluator, score.values, cells)
@@ -248,7 +248,7 @@ def _turnover(
         return None, ("there is no turnover: it needs bars=",)
     data = bars if isinstance(bars, Dataset) else Dataset.from_frames({"bars": bars}, calendar=evaluator.axes.sessions.calendar)
     market = load_market(data)
-    scores = score_input(signal, replace(future.future, axes=market.axes), column).values
+    scores = score_input(signal, market.axes, column).values
     grid = evaluator.timing.grid_sessions
     try:
         made = turnover(

@@ -1,0 +1,201 @@
+"""Portfolios of scores, or of one's own weights, traded under the dated rules of a market."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pureplay.dataset import Dataset
+from pureplay.errors import SettingError, TableError
+from pureplay.evaluate.inputs import group_block, member_block, score_input
+from pureplay.evaluate.portfolio.accounts import account_returns
+from pureplay.evaluate.portfolio.arrays import Books, Holdings, Tape, Targets, Terms
+from pureplay.evaluate.portfolio.benchmark import Benchmark, load_benchmark
+from pureplay.evaluate.portfolio.book import simulate
+from pureplay.evaluate.portfolio.frames import portfolio_record
+from pureplay.evaluate.portfolio.legs import quantile_targets
+from pureplay.evaluate.portfolio.records import Portfolio
+from pureplay.evaluate.portfolio.rules import MarketRules
+from pureplay.evaluate.portfolio.settings import PortfolioSettings
+from pureplay.evaluate.portfolio.tape import TapeFacts, load_tape
+from pureplay.evaluate.portfolio.weights import weight_targets
+from pureplay.frames import AnyFrame
+from pureplay.market import Market, load_market
+from pureplay.panel import BoolArray, FloatArray, IndexArray
+
+__all__ = ["Account", "Desk", "backtest", "quantile_portfolio", "terms_of"]
+
+_OF_THE_TAPE: Final = ("fees", "commission_bps", "slippage_bps", "liquidity_sessions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a desk made of scores: targets, books by day, and, where asked for, the positions of one offset."""
+
+    settings: PortfolioSettings
+    targets: Targets
+    books: Books
+    holdings: Holdings | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A market made ready for many portfolios: blocks, dated rules, what they allow on each session.
+
+    settings: those that the tape was made with; a portfolio may differ from them in anything but fees, commission_bps, slippage_bps,
+    liquidity_sessions and, for a long-short one, shorting. facts: where the tape comes from and what it could not know.
+    """
+
+    data: Dataset
+    market: Market
+    rules: MarketRules
+    settings: PortfolioSettings
+    tape: Tape
+    facts: TapeFacts
+
+    @classmethod
+    def open(
+        cls,
+        data: Dataset,
+        *,
+        market: Market | None = None,
+        rules: MarketRules | str | Path = "cn",
+        settings: PortfolioSettings | None = None,
+    ) -> "Desk":
+        """Load market, rules and tape; raises SettingError and TableError as they do."""
+        settings = settings or PortfolioSettings()
+        known = rules if isinstance(rules, MarketRules) else MarketRules.load(rules)
+        market = market or load_market(data)
+        tape, facts = load_tape(data, market, known, settings)
+        return cls(data=data, market=market, rules=known, settings=settings, tape=tape, facts=facts)
+
+    def trade(self, scores: FloatArray, settings: PortfolioSettings, *, record: int | None = None) -> Account:
+        """Accounts of a score block on the market's axes. record: offset whose positions are kept."""
+        sectors = None if settings.sector_scheme is None else self._sectors(settings.sector_scheme)
+        members = None if settings.universe is None else self._members(settings.universe)
+        targets = quantile_targets(scores, self.market, settings, sectors=sectors, members=members)
+        return self.carry(targets, settings, record=record)
+
+    def carry(self, targets: Targets, settings: PortfolioSettings, *, record: int | None = None) -> Account:
+        """Accounts of wanted weights."""
+        self._require_same_tape(settings)
+        books, holdings = simulate(targets, self.tape, terms_of(settings, self.rules), record=record)
+        return Account(settings=settings, targets=targets, books=books, holdings=holdings)
+
+    def report(self, account: Account, *, name: str, benchmark: Benchmark | None = None) -> Portfolio:
+        """Figures and tables of accounts. benchmark: as `beside` gives it."""
+        settings = account.settings
+        return portfolio_record(
+            name,
+            account.books,
+            self.market.axes.sessions,
+            capital=settings.capital,
+            grid_sessions=settings.grid_sessions,
+            settings=settings.to_dict(),
+            rules=(self.rules.name, self.rules.digest()),
+            approximate=self.facts.approximate,
+            benchmark=benchmark,
+            skipped={reason: int(rows.size) for reason, rows in account.targets.skipped.items()},
+            notes=self.facts.notes,
+        )
+
+    def beside(self, index: str, account: Account) -> Benchmark:
+        """Returns of an index over the life of the accounts; raises TableError where it lacks a session of it."""
+        if not self.data.has("benchmarks"):
+            raise TableError(f"benchmark {index!r} needs the table benchmarks: import it, or leave the benchmark out")
+        first, last = account_returns(account.books, capital=account.settings.capital).span
+        return load_benchmark(self.data, index, self.market.axes.sessions, first, last)
+
+    def _sectors(self, scheme: str) -> IndexArray | None:
+        known = self.data.frame("industries") if self.data.has("industries") else pl.DataFrame({"scheme": []}, schema={"scheme": pl.String})
+        rows = known.filter(pl.col("scheme") == scheme)
+        if rows.is_empty():
+            have = ", ".join(known["scheme"].unique().sort()) or "none"
+            raise SettingError(f"sector_scheme {scheme!r} is not in the industries of the dataset; it has {have}: name one of them")
+        return group_block(rows, self.market.axes)
+
+    def _members(self, index: str) -> BoolArray | None:
+        known = self.data.frame("index_members") if self.data.has("index_members") else pl.DataFrame(schema={"index": pl.String})
+        rows = known.filter(pl.col("index") == index)
+        if rows.is_empty():
+            have = ", ".join(known["index"].unique().sort()) or "none"
+            raise SettingError(f"universe {index!r} is not in the index_members of the dataset; it has {have}: name one of them")
+        return member_block(rows, self.market.axes)
+
+    def _require_same_tape(self, settings: PortfolioSettings) -> None:
+        short = settings.kind == "long_short"
+        for name in (*_OF_THE_TAPE, *(("kind", "shorting") if short else ())):
+            here, there = getattr(self.settings, name), getattr(settings, name)
+            if here != there:
+                raise SettingError(f"{name} is {there!r}, but the desk was opened with {here!r}: open a desk with these settings")
+
+
+def terms_of(settings: PortfolioSettings, rules: MarketRules) -> Terms:
+    """Terms of an account under settings and rules."""
+    long_only = settings.kind == "long_only"
+    return Terms(
+        capital=settings.capital,
+        long_exposure=1.0 if long_only else settings.gross_exposure / 2,
+        short_exposure=0.0 if long_only else settings.gross_exposure / 2,
+        delay_sessions=settings.delay_sessions,
+        spread_limit=settings.spread_limit,
+        retry_sessions=settings.retry_sessions,
+        participation=math.inf if settings.participation is None else settings.participation,
+        impact=settings.impact,
+        write_off_sessions=settings.write_off_sessions or 0,
+        write_off_return=rules.write_off_return,
+    )
+
+
+def quantile_portfolio(
+    scores: AnyFrame,
+    data: Dataset,
+    *,
+    column: str | None = None,
+    settings: PortfolioSettings | None = None,
+    rules: MarketRules | str | Path = "cn",
+    name: str | None = None,
+) -> Portfolio:
+    """The portfolio that scores ask for, after the market's rules and costs (METHODS §5, §8).
+
+    scores: date, asset and a score, any frame; higher is better. column: which one, `composite` or the only one by default. data: bars,
+    with amount for impact and participation, close or limit columns for exact price limits; assets with board, list_date and delist_date,
+    status for ST and suspended days, industries for sector_scheme, index_members for universe and benchmarks for benchmark where asked
+    for. rules: "cn", "us", or the path of a TOML file of the same form.
+
+    Timing: decided at the close of a date, traded at the close `delay_sessions` later. Quantiles are cut over the names scored, whether
+    or not they can be traded later; what cannot be traded is counted in `blocked`. Raises TableError for frames that do not fit,
+    SettingError for settings and rules, InsufficientDataError where no date gives a portfolio.
+    """
+    settings = settings or PortfolioSettings()
+    desk = Desk.open(data, rules=rules, settings=settings)
+    read = score_input(scores, desk.market.axes, column, of="bars")
+    return _reported(desk, desk.trade(read.values, settings), name or read.name, read.notes)
+
+
+def backtest(
+    weights: AnyFrame,
+    data: Dataset,
+    *,
+    settings: PortfolioSettings | None = None,
+    rules: MarketRules | str | Path = "cn",
+    name: str = "own weights",
+) -> Portfolio:
+    """One's own target weights, traded as `quantile_portfolio` trades quantiles: one account, a rebalance at every date of the frame.
+
+    weights: date, asset, weight; they sum to 1 on each date (long_only), or to 1 above and -1 below 0 (long_short). What settings say on
+    quantiles and grids has no use here, but grid_sessions scales turnover to a year. Raises as `quantile_portfolio` does, and TableError
+    for weights that do not sum.
+    """
+    settings = settings or PortfolioSettings(kind="long_only")
+    desk = Desk.open(data, rules=rules, settings=settings)
+    targets = weight_targets(weights, desk.market, settings, calendar=data.calendar)
+    return _reported(desk, desk.carry(targets, settings), name, ())
+
+
+def _reported(desk: Desk, account: Account, name: str, notes: tuple[str, ...]) -> Portfolio:
+    index = account.settings.benchmark
+    made = desk.report(account, name=name, benchmark=None if index is None else desk.beside(index, account))
+    return replace(made, notes=(*made.notes, *notes))
