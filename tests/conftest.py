@@ -67,6 +67,15 @@ def no_network() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A log of trials for the tests alone, processes that they start included: the user's own is never touched."""
+    path = tmp_path_factory.mktemp("trials") / "trials.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PUREPLAY_TRIALS", str(path))
+        yield path
+
+
 @pytest.fixture(scope="session")
 def realdata() -> Path:
     """Folder of real data; a test that asks for it carries the mark `realdata` too."""

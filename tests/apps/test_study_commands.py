@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pureplay.apps import cli
+from pureplay.apps import cli, console
 from pureplay.apps.config import read_config
 from pureplay.dataset import Dataset, file_sha256
 from pureplay.errors import SettingError
@@ -425,11 +425,11 @@ def test_settings_without_effect_and_narrow_factors_are_told(folder: Path, confi
 
 
 def test_a_long_run_without_a_terminal_says_that_it_lives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cli, "_SILENCE_SECONDS", 0.0)
-    with cli._progress() as say:
+    monkeypatch.setattr(console, "_SILENCE_SECONDS", 0.0)
+    with console.progress() as say:
         say("R: battery: 3 of 9, about 4 s left")
     assert "R: battery: 3 of 9, about 4 s left" in capsys.readouterr().err
-    monkeypatch.setattr(cli, "_SILENCE_SECONDS", 60.0)
-    with cli._progress() as say:
+    monkeypatch.setattr(console, "_SILENCE_SECONDS", 60.0)
+    with console.progress() as say:
         say("short")
     assert capsys.readouterr().err == ""

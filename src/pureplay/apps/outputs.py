@@ -74,8 +74,10 @@ def daily_ics(study: MomentumStudy) -> pl.DataFrame:
     return pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame(schema=empty)
 
 
-def manifest_of(config: Mapping[str, Any], data: Mapping[str, Dataset], seed: int) -> dict[str, Any]:
-    """What made a number: configuration, SHA-256 of every input table, versions, seed."""
+def manifest_of(
+    config: Mapping[str, Any], data: Mapping[str, Dataset], seed: int, *, trials: Mapping[str, Any] | str = "not logged"
+) -> dict[str, Any]:
+    """What made a number: configuration, SHA-256 of every input table, versions, seed, and where the log of trials stood."""
     versions = {"pureplay": pureplay.__version__, "python": sys.version.split()[0], "platform": platform.platform(terse=True)}
     for package in _PACKAGES:
         try:
@@ -87,6 +89,7 @@ def manifest_of(config: Mapping[str, Any], data: Mapping[str, Dataset], seed: in
         "seed": seed,
         "versions": versions,
         "data": {name: {"sha256": each.fingerprint(), "notes": dict(each.notes)} for name, each in data.items()},
+        "trials": dict(trials) if isinstance(trials, Mapping) else trials,
     }
 
 

@@ -13,7 +13,8 @@ import polars as pl
 from pureplay.apps.config import RunConfig
 from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, synthetic_fault, write_file
 from pureplay.apps.outputs import manifest_of, write_run, write_scores
-from pureplay.dataset import Dataset, adopt_folder, write_json
+from pureplay.apps.trials import NOT_LOGGED, Logbook, verdict_figures
+from pureplay.dataset import Dataset, adopt_folder, file_sha256, write_json
 from pureplay.errors import DatasetError, InsufficientDataError, SettingError, TableError
 from pureplay.evaluate import forward_returns, orthogonal_icir
 from pureplay.evaluate.records import OrthogonalICIR
@@ -54,21 +55,26 @@ def import_files(map_file: Path, source: Path, out: Path, *, today: date, progre
     return imported, replace(written, report=data.report)
 
 
-def run_config(config: RunConfig, out: Path, *, data_folder: Path | None, progress: Progress) -> MomentumStudy:
-    """Score a dataset, judge the scores and write the run folder."""
+def run_config(
+    config: RunConfig, out: Path, *, data_folder: Path | None, progress: Progress, trials: Logbook = NOT_LOGGED
+) -> MomentumStudy:
+    """Score a dataset, judge the scores, record the trial and write the run folder."""
     folder = data_folder or config.data
     if folder is None:
         raise SettingError('the configuration names no data: add data = "FOLDER" or pass --data')
     require_apart(out, folder)
     folder_place(out, run_fault)  # now, not after minutes of work
+    trials.require_outside(out)
     data = Dataset.open(folder)
     _require_known(data, config.evaluation)
     study, scores = run_momentum(data, config.signal, config.evaluation, name=config.name, progress=progress)
+    trials.record("run", config.signal.to_dict(), data, verdict_figures(study.verdict), asdict(config.evaluation))
     progress("writing the run")
     manifest = manifest_of(
         {"name": config.name, "signal": config.signal.to_dict(), "evaluation": asdict(config.evaluation)},
         {"data": data},
         config.evaluation.seed,
+        trials=trials.manifest(),
     )
     write_run(out, title=config.name, studies=[study], scores={"scores": scores}, summary=study.to_dict(), manifest=manifest)
     return study
@@ -128,14 +134,15 @@ def evaluate_scores(
     settings: SignalSettings,
     given: Collection[str] = (),
     progress: Progress,
+    trials: Logbook = NOT_LOGGED,
 ) -> OrthogonalICIR:
-    """Judge any score file against a dataset's bars, factors and controls.
+    """Judge any score file against a dataset's bars, factors and controls; the trial is its SHA-256 and column.
 
     given: evaluation settings that the user has set; those which only a run can honour are named in the notes of the verdict.
     """
     data = Dataset.open(data_folder)
     _require_known(data, evaluation)
-    scores = _read_scores(scores_file)
+    scores, sha256 = _read_scores(scores_file), file_sha256(scores_file)
     progress("forward returns")
     future = forward_returns(data, sessions=evaluation.horizon_sessions, delay=evaluation.delay_sessions)
     progress("controls")
@@ -159,7 +166,10 @@ def evaluate_scores(
         min_names=evaluation.min_names,
         calendar=data.calendar,
     )
-    _require_names(scores, _score_column(scores, column), evaluation.min_typical_names)
+    judged_column = _score_column(scores, column)
+    _require_names(scores, judged_column, evaluation.min_typical_names)
+    signal = {"scores_sha256": sha256, "column": judged_column}
+    trials.record("evaluate", signal, data, verdict_figures(judged), asdict(evaluation))
     return replace(judged, notes=(*judged.notes, *notes, *_not_honoured(given)))
 
 
@@ -176,9 +186,10 @@ def simulate(out: Path, *, settings: Mapping[str, Any], preset: str | None = Non
     return Dataset.open(out)
 
 
-def save_verdict(judged: OrthogonalICIR, out: Path, *, scores_file: Path) -> None:
+def save_verdict(judged: OrthogonalICIR, out: Path, *, scores_file: Path, trials: Logbook = NOT_LOGGED) -> None:
     """Write a verdict as JSON; raises DatasetError where `out` is the score file, or cannot be written."""
-    write_file(out, lambda path: write_json(path, judged.to_dict()), inputs=[scores_file])
+    content = {**judged.to_dict(), "trials": trials.manifest()}
+    write_file(out, lambda path: write_json(path, content), inputs=[scores_file])
 
 
 def _write_report(folder: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -11,6 +11,7 @@ import polars as pl
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import folder_place, replace_folder, require_apart, run_fault
 from pureplay.apps.outputs import manifest_of, plain, seal
+from pureplay.apps.trials import NOT_LOGGED, Logbook, verdict_figures
 from pureplay.dataset import Dataset, write_json
 from pureplay.errors import DatasetError, PureplayError, SettingError
 from pureplay.parallel import require_address, workers
@@ -49,7 +50,7 @@ def one_construction(name: str) -> tuple[Construction, ...]:
     raise SettingError(f"--construction must be R or S, not {name!r}")
 
 
-def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
+def run_page(asked: Asked, *, page: str, progress: Progress, trials: Logbook = NOT_LOGGED) -> ProductStudy:
     """Run what is asked for and write the folder: <page>.json, <page>.html, tables as Parquet, manifest.json.
 
     Finished pieces wait beside the folder until it is written, so that a killed run goes on where it was. Raises DatasetError where the
@@ -61,6 +62,7 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
         raise SettingError('there is no data: pass --data FOLDER, or add data = "FOLDER" to the configuration')
     require_apart(asked.out, folder)
     place = folder_place(asked.out, run_fault)  # now, not after minutes of work
+    trials.require_outside(asked.out)
     if asked.cluster is not None:
         require_address(asked.cluster)
     if config.signal.construction != "R":
@@ -89,7 +91,8 @@ def run_page(asked: Asked, *, page: str, progress: Progress) -> ProductStudy:
                     made, notes=(*made.notes, f"{', '.join(idle)} of [evaluation] had no effect: only `pureplay run` knows them")
                 )
             progress("writing the report")
-            _write(asked.out, made, spec, page, inputs)
+            _record(made, spec, page, inputs, trials)
+            _write(asked.out, made, spec, page, inputs, trials)
     except PureplayError:
         if work.is_dir() and not any(work.glob("*.unit")):  # nothing that a second run could go on with
             _remove(work)
@@ -107,10 +110,22 @@ def _remove(work: Path) -> None:
         return
 
 
-def _write(out: Path, study: ProductStudy, spec: StudySpec, page: str, inputs: Mapping[str, Any]) -> None:
+def _record(study: ProductStudy, spec: StudySpec, page: str, inputs: Mapping[str, Any], trials: Logbook) -> None:
+    """One trial a construction; cells of the battery and placebos are diagnostics. The scores of S depend on the base as well."""
+    data = Dataset.open(spec.data)
+    own_base = spec.factors is not None or spec.study.base != "auto" or spec.evaluation.base is not None
+    for name, made in study.constructions.items():
+        signal = {**spec.signal.to_dict(), "construction": name}
+        if name == "S" and own_base:
+            file = inputs.get("factors", {}).get("sha256")
+            signal["residual_base"] = {"kind": study.base["kind"], "names": study.base["names"], "file_sha256": file}
+        trials.record(page, signal, data, verdict_figures(made.verdict), asdict(spec.evaluation))
+
+
+def _write(out: Path, study: ProductStudy, spec: StudySpec, page: str, inputs: Mapping[str, Any], trials: Logbook) -> None:
     data = Dataset.open(spec.data)
     config = {"name": spec.name, **spec.settings(), "files": inputs}
-    manifest = manifest_of(config, {"data": data}, spec.evaluation.seed)
+    manifest = manifest_of(config, {"data": data}, spec.evaluation.seed, trials=trials.manifest())
 
     def fill(folder: Path) -> None:
         for name, frame in _tables(study).items():
