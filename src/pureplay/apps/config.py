@@ -11,8 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from pureplay.errors import SettingError
 from pureplay.evaluate.cells import Battery
+from pureplay.evaluate.portfolio.settings import PortfolioSettings
 from pureplay.signals.settings import SignalSettings
 from pureplay.studies.evaluation import Evaluation
+from pureplay.studies.portfolio_settings import PortfolioStudySettings
 from pureplay.studies.settings import StudySettings
 
 __all__ = ["RunConfig", "read_config"]
@@ -23,9 +25,10 @@ _KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """name: of the run. data: dataset folder, relative to the current directory. signal, evaluation, battery, study: settings.
+    """name: of the run. data: dataset folder, relative to the current directory. signal to portfolio_study: settings.
 
-    given: settings of [evaluation] that stand in the file; the others are defaults.
+    rules: name of market rules, or the path of their TOML file. given, signal_given: settings of [evaluation] and [signal] that stand in
+    the file; the others are defaults.
     """
 
     name: str
@@ -34,7 +37,11 @@ class RunConfig:
     evaluation: Evaluation
     battery: Battery = field(default_factory=Battery)
     study: StudySettings = field(default_factory=StudySettings)
+    portfolio: PortfolioSettings = field(default_factory=PortfolioSettings)
+    portfolio_study: PortfolioStudySettings = field(default_factory=PortfolioStudySettings)
+    rules: str = "cn"
     given: tuple[str, ...] = ()
+    signal_given: tuple[str, ...] = ()
 
     @classmethod
     def plain(cls) -> "RunConfig":
@@ -52,8 +59,8 @@ def read_config(path: Path) -> RunConfig:
         raise SettingError(f"{path} cannot be read ({error.strerror}): give the path of a TOML file such as examples/cn.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not TOML in UTF-8: {error}") from error
-    _known(content, ["name", "data", "signal", "evaluation", "battery", "study"], str(path))
-    for key in ("name", "data"):
+    _known(content, ["name", "data", "rules", "signal", "evaluation", "battery", "study", "portfolio", "portfolio_study"], str(path))
+    for key in ("name", "data", "rules"):
         if key in content and not (isinstance(content[key], str) and content[key].strip()):
             raise SettingError(f'{path}: {key} must be a text such as {key} = "cn", not {content[key]!r}')
     evaluation = _section(Evaluation, content.get("evaluation", {}), f"{path} [evaluation]")
@@ -64,7 +71,11 @@ def read_config(path: Path) -> RunConfig:
         evaluation=evaluation,
         battery=_section(Battery, content.get("battery", {}), f"{path} [battery]"),
         study=_section(StudySettings, content.get("study", {}), f"{path} [study]"),
+        portfolio=_section(PortfolioSettings, content.get("portfolio", {}), f"{path} [portfolio]"),
+        portfolio_study=_section(PortfolioStudySettings, content.get("portfolio_study", {}), f"{path} [portfolio_study]"),
+        rules=content.get("rules", "cn"),
         given=tuple(content.get("evaluation", {})),
+        signal_given=tuple(content.get("signal", {})),
     )
 
 
