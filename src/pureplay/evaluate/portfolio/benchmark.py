@@ -83,8 +83,8 @@ def _require_whole(index: str, returns: FloatArray, sessions: Sessions, first: i
     low = span[returns[span] <= -1.0]
     if low.size:
         raise TableError(
-            f"benchmark '{index}' has {low.size} returns of -1 or less (first {returns[low[0]]:g} on {sessions.dates[low[0]]}); an index cannot "
-            "lose everything: give decimals, not per cent, or leave `ret` out so that it is taken from `close`"
+            f"benchmark '{index}' has {low.size} returns of -1 or less (first {returns[low[0]]:g} on {sessions.dates[low[0]]}); an index "
+            "keeps something: give decimals, not per cent, or leave `ret` out so that it is taken from `close`"
         )
 
 

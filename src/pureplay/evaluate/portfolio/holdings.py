@@ -112,8 +112,11 @@ class _Replay:
         value, trade, cost, payout = (self._sum(self._held[name][rows], at) for name in ("value", "trade", "cost", "payout"))
         self._worth[self._paid_at[paid]] *= 1.0 + self._paid[paid]
         self._cash += float(payout.sum())
-        self._worth[(payout != 0) | ((value == 0) & (trade == 0))] = 0.0
+        idle, listed = (value == 0) & (trade == 0), np.bincount(at, minlength=len(self._names)) > 0
+        self._worth[(payout != 0) | (idle & listed)] = 0.0
         self._cash -= record[4] if record is not None else 0.0
+        self._ruined = self._ruined or self._cash + float(self._worth.sum()) <= 0  # ruin leaves no line of what was held
+        self._worth[idle] = 0.0
         self._ruined = self._ruined or self._cash + float(self._worth.sum()) <= 0
         if self._ruined:
             self._worth[:], self._cash = 0.0, 0.0
