@@ -147,6 +147,22 @@ def test_missing_and_added_rows_are_found(toy: tuple[pl.DataFrame, pl.DataFrame,
     assert replay(elsewhere, account, paid, capital=CAPITAL).filter(pl.col("gap") > TIES)["date"][0] == third
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "much"])
+@pytest.mark.parametrize(("which", "column", "row"), [(0, "trade", 4), (0, "value", 4), (1, "cash", 2), (1, "value", 2), (2, "ret", 4)])
+def test_what_is_no_number_is_found_on_its_date(
+    toy: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, Axes], which: int, column: str, row: int, value: object
+) -> None:
+    parts = list(toy[:3])
+    day = parts[which]["date"][row]
+    values: list[object] = parts[which][column].to_list()
+    values[row] = value
+    values = [str(each) for each in values] if isinstance(value, str) else values
+    parts[which] = parts[which].with_columns(pl.Series(column, values))
+    made = replay(*parts, capital=CAPITAL)
+    assert made.filter(pl.col("gap") > TIES)["date"][0] == day
+    assert made["gap"].is_finite().all()
+
+
 def test_the_capital_matters(toy: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, Axes]) -> None:
     assert replay(*toy[:3], capital=CAPITAL + 1)["difference"].to_list() == pytest.approx([1.0] * 4)
     for capital in (0.0, -1.0, float("nan"), float("inf")):

@@ -70,7 +70,7 @@ def replay(holdings: AnyFrame, account: AnyFrame, returns: AnyFrame, *, capital:
 
     By session: positions grow with their returns; a payout turns a position into cash; a position that the file does not hold any more at
     the close ends for what was paid; borrowing is paid; an account with nothing left is at 0 for good; trades and their costs
-    follow at the close. Values and cash of the file are only compared with, never used. Nothing that differs raises.
+    follow at the close. Values and cash of the file are only compared with, never used. A number that is missing counts 0. Nothing that differs raises.
 
     Returns date, value (recomputed), difference (from the account's value), cash_difference, cost_difference (costs of the names less
     fees and impact of the account), position_difference and asset (widest gap of a name, null where none is held), and gap, the
@@ -82,7 +82,7 @@ def replay(holdings: AnyFrame, account: AnyFrame, returns: AnyFrame, *, capital:
         raise SettingError(f"capital must be above 0 and finite, not {capital!r}: give the money before the first trade")
     held = _frame(holdings, "holdings", _HOLDINGS)
     book = _frame(account, "account", _ACCOUNT)
-    paid = _frame(returns, "returns", ("date", "asset", "ret")).filter(pl.col("ret").is_not_null() & pl.col("ret").is_not_nan())
+    paid = _frame(returns, "returns", ("date", "asset", "ret")).drop_nulls()
     names = held["asset"].unique().sort()
     days = pl.concat([book["date"], held["date"]]).unique().sort()
     paid = paid.filter(pl.col("asset").is_in(names.implode()) & pl.col("date").is_in(days.implode()))
@@ -156,7 +156,8 @@ def _frame(given: AnyFrame, name: str, columns: tuple[str, ...]) -> pl.DataFrame
     if not (kind == pl.String or kind == pl.Date or kind == pl.Datetime):
         raise TableError(f"{name} has dates of type {kind}: give days, or ISO text")
     day = pl.col("date").str.to_date(strict=False) if kind == pl.String else pl.col("date").cast(pl.Date)
-    money = [pl.col(each).cast(pl.Float64, strict=False) for each in columns if each not in _KEYS]
+    numbers = [pl.col(each).cast(pl.Float64, strict=False) for each in columns if each not in _KEYS]
+    money = [pl.when(each.is_finite()).then(each) for each in numbers]  # what is no number is missing
     found = frame.select(columns).with_columns(day, *(pl.col(each).cast(pl.String) for each in columns if each == "asset"), *money)
     return found.drop_nulls([each for each in columns if each in _KEYS])
 

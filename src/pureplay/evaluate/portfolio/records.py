@@ -177,7 +177,8 @@ class PortfolioFigures:
             f"{self.first} to {self.last}, {_counted(self.n_accounts, 'account')} rebalanced every {self.grid_sessions} sessions "
             "(mean [least, largest] of them)",
             _line("gross of costs", gross),
-            _line("net of costs", net) + f"; largest drawdown {_percent(net['max_drawdown'])}, EWC t {self.together_net.t_ewc:+.2f}",
+            _line("net of costs", net)
+            + f"; largest drawdown {_percent(net['max_drawdown'])}, EWC t of the mean account {self.together_net.t_ewc:+.2f}",
             f"costs a year: fees {_percent(self.fees)}, impact {_percent(self.impact)}, borrowing {_percent(self.borrow)}",
             f"turnover, one way: {_times(self.turnover)} a year, {100 * self.per_rebalance.mean:.1f} % a rebalance",
             f"gross exposure held {_times(self.exposure)} the account, cash {_percent(self.cash)}; "
