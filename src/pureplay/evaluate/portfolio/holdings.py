@@ -69,8 +69,8 @@ def replay(holdings: AnyFrame, account: AnyFrame, returns: AnyFrame, *, capital:
     absent: the stock did not trade and keeps its value). capital: money before the first trade.
 
     By session: positions grow with their returns; a payout turns a position into cash; a position that the file does not hold any more at
-    the close ends for what was paid; borrowing is paid; an account with nothing left is at 0 for good; trades and their costs
-    follow at the close. Values and cash of the file are only compared with, never used. A number that is missing counts 0. Nothing that differs raises.
+    the close ends for what was paid; borrowing is paid; an account with nothing left is at 0 for good; trades and their costs follow at
+    the close. Values and cash of the file are only compared with, never used. What is no number counts 0. Nothing that differs raises.
 
     Returns date, value (recomputed), difference (from the account's value), cash_difference, cost_difference (costs of the names less
     fees and impact of the account), position_difference and asset (widest gap of a name, null where none is held), and gap, the
