@@ -37,7 +37,7 @@ class PortfolioSettings:
     """How scores become a portfolio, METHODS §5.
 
     kind: "long_short" holds the top quantile against the bottom one, "long_only" the top one. quantiles: number of groups, cut by average
-    rank among the names scored on the date, before any return is joined; names that tie across a border stay outside together.
+    rank among the names scored on the date, before any return is joined; names that tie are in together or out together.
     weighting: "equal", or "cap" for market value at the close of the score. sector_scheme: industry scheme within which quantiles are
     cut, so that each leg holds every sector with the weight that it has among the scored names; None = across the market. universe:
     index whose members alone are held; None = every scored name. buffer: a name held stays until it leaves its quantile by more than
