@@ -168,7 +168,7 @@ def _reached(
 def _side(sign: int, price: float, change: float, given: float, parts: int, tick: float, tolerance: float) -> tuple[bool, int]:
     """Whether one side's limit was reached (sign 1 the upper, -1 the lower one), and how that is known."""
     if price > 0.0 and given > 0.0:
-        return sign * (price - given) >= -0.5 * tick, _GIVEN
+        return bool(sign * (price - given) >= -0.5 * tick), _GIVEN
     if parts == _NONE:
         return False, _UNLIMITED
     if not np.isfinite(change):
@@ -179,5 +179,5 @@ def _side(sign: int, price: float, change: float, given: float, parts: int, tick
             return False, _UNKNOWN
         whole = np.int64(ticks)
         limit = (2 * whole * (PARTS + sign * parts) + PARTS) // (2 * PARTS)
-        return sign * (price - limit * tick) >= -0.5 * tick, _COMPUTED
+        return bool(sign * (price - limit * tick) >= -0.5 * tick), _COMPUTED
     return bool(sign * change >= parts / PARTS - tolerance), _INFERRED

@@ -132,21 +132,23 @@ def _value(raw: Mapping[str, Any], name: str, column: Column, place: str, *, why
             raise SettingError(f"{place} lacks '{name}'{why}: add it")
         return None
     value: Any = raw[name]
-    if column.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not column.kind:
+    found = type(value)
+    if found is not column.kind and not (column.kind is float and found is int):
         words = {str: "a text between quotes", float: "a number", int: "a whole number", bool: "true or false"}[column.kind]
-        raise SettingError(f"{place}: {name} = {value!r} is of type {type(value).__name__}: write {words}")
+        raise SettingError(f"{place}: {name} = {value!r} is of type {found.__name__}: write {words}")
     if column.kind is str:
-        if not value.strip():
-            raise SettingError(f"{place}: {name} is empty{why}: fill it")
-        if column.words and value not in column.words:
-            raise SettingError(f"{place}: {name} = {value!r} is unknown: write one of {', '.join(column.words)}")
+        _check_text(value, name, column, place, why)
     elif column.kind is not bool and not column.low <= value <= column.high:
-        raise SettingError(
-            f"{place}: {name} = {value!r} lies outside {column.low:g} to {column.high:g}: write a decimal such as 0.1 for 10 %"
-        )
-    return value
+        remedy = "write a whole number" if column.kind is int else "write a decimal such as 0.1 for 10 %"
+        raise SettingError(f"{place}: {name} = {value!r} lies outside {column.low:g} to {column.high:g}: {remedy}")
+    return float(value) if column.kind is float else value
+
+
+def _check_text(value: str, name: str, column: Column, place: str, why: str) -> None:
+    if not value.strip():
+        raise SettingError(f"{place}: {name} is empty{why}: fill it")
+    if column.words and value not in column.words:
+        raise SettingError(f"{place}: {name} = {value!r} is unknown: write one of {', '.join(column.words)}")
 
 
 def _dates(raw: Mapping[str, Any], place: str) -> dict[str, date | None]:
