@@ -167,7 +167,9 @@ def _borrow(rules: MarketRules, days: DayArray) -> FloatArray:
 def _data_notes(data: Dataset, market: Market, rules: MarketRules, settings: PortfolioSettings) -> list[str]:
     """What the tables lack, and what stands in."""
     notes, assets = [], market.axes.shape[1]
-    if not data.has("status"):
+    if not data.has("status") and any(
+        rule.values["kind"] in ("ST", "delisting") for rule in (*rules.rows("price_limit"), *rules.rows("no_entry"))
+    ):
         notes.append(
             "there is no status table: which stocks were under special treatment or delisting is unknown; all get the normal rules"
         )
@@ -184,11 +186,10 @@ def _data_notes(data: Dataset, market: Market, rules: MarketRules, settings: Por
         )
     ends = 0 if "delist_date" not in data.columns("assets") else data.frame("assets", ["delist_date"])["delist_date"].count()
     if ends == 0:
-        after = (
-            "keep their last value"
-            if settings.write_off_sessions is None
-            else (f"are written off after {settings.write_off_sessions} sessions at {rules.write_off_return:+.0%} of their last value")
+        late = (
+            f"are written off after {settings.write_off_sessions} sessions, at a return of {rules.write_off_return:.0%} on their last value"
         )
+        after = "keep their last value" if settings.write_off_sessions is None else late
         notes.append(f"no stock has a delist_date: holdings that stop trading {after}")
     if not settings.fees:
         notes.append("the dated fees and duties of the market are left out: fees is False")
