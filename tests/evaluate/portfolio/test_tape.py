@@ -69,7 +69,7 @@ def half_up(value: Decimal) -> Decimal:
 
 def closes(prices: Mapping[str, tuple[str, str]], board: str = "main") -> Dataset:
     """One session; stock → (reference, close), and as many stocks (~) that hardly move: half of all moves above 30 % would be refused."""
-    day = date(2021, 3, 1)
+    day = date(2022, 3, 1)
     prices = {**prices, **{f"~{code}": ("10.00", "10.01") for code in prices}}
     rows = [{"date": day, "asset": code, "close": float(now), "ret": float(now) / float(was) - 1} for code, (was, now) in prices.items()]
     return dataset(rows, [{"asset": code, "board": board, "list_date": OLD} for code in prices])
