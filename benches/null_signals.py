@@ -1,6 +1,6 @@
 """How often each test finds something in signals that know nothing: persistent scores against returns that they had no part in.
 
-    python benches/null_signals.py [--signals 500] [--markets 10] [--stocks 250] [--sessions 900] [--draws 300] [--seed 5]
+    python benches/null_signals.py [--signals 500] [--markets 50] [--stocks 250] [--sessions 900] [--draws 300] [--seed 5]
 
 A signal is the cross-sectional rank of an AR(1) for each stock, with a half-life of 20 to 60 sessions. Returns have a common factor and
 fat tails and are drawn without the signals. The daily rank IC against forward 20-session returns, and the returns of a long-short
@@ -31,10 +31,14 @@ BLOCK = 10  # signals that a search chooses from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How large the experiment is. draws: of the null of each signal and of each SPA."""
+    """How large the experiment is.
+
+    markets: sets of returns that the signals share, the first `signals / markets` of them the first and so on; many, because signals
+    against the same returns err together. draws: of the null of each signal and of each SPA.
+    """
 
     signals: int = 500
-    markets: int = 10
+    markets: int = 50
     stocks: int = 250
     sessions: int = 900
     draws: int = 300
@@ -88,11 +92,11 @@ def long_short(signal: FloatArray, forward: FloatArray) -> FloatArray:
 def series_of(size: Size) -> tuple[FloatArray, FloatArray]:
     """Daily IC (signals, sessions) and long-short returns on the grid (signals, dates)."""
     ics, spreads = [], []
-    for number in range(size.markets):
+    for number, share in enumerate(np.array_split(np.arange(size.signals), size.markets)):
         rng = np.random.default_rng([size.seed, number])
         returns = market_returns(rng, size.sessions, size.stocks)
         forward = compound_forward(returns, np.ones(returns.shape, dtype=bool), sessions=HORIZON)
-        for _ in range(number, size.signals, size.markets):
+        for _ in share:
             signal = persistent_signal(rng, size.sessions, size.stocks)
             ics.append(rank_correlation(signal, forward)[0])
             spreads.append(long_short(signal, forward))
@@ -149,7 +153,7 @@ def _searches(ic: FloatArray, spread: FloatArray, size: Size) -> list[Row]:
         naive += deflated_sharpe(best, trials=1).probability > 1 - LEVEL
         deflated += deflated_sharpe(best, trials=BLOCK, trial_sd=spread_of_trials).probability > 1 - LEVEL
         seed = 1000 * size.seed + number
-        on_grid += superior_predictive_ability(spread[block].T, mean_block=2, draws=size.draws, seed=seed).p_consistent < LEVEL
+        on_grid += superior_predictive_ability(spread[block].T, mean_block=1, draws=size.draws, seed=seed).p_consistent < LEVEL
         daily += superior_predictive_ability(ic[block].T, mean_block=40, draws=size.draws, seed=seed).p_consistent < LEVEL
     return [
         _row("best of 10 as if it were the only one (DSR, 1 trial)", naive, len(blocks), LEVEL, "shown"),

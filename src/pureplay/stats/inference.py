@@ -27,7 +27,7 @@ from pureplay.stats.sharpe import (
     sharpe_se,
     years_to_decide,
 )
-from pureplay.stats.simulated import simulated_icirs
+from pureplay.stats.simulated import long_run_df, simulated_icirs
 
 __all__ = [
     "FEWEST_ON_GRID",
@@ -126,8 +126,8 @@ class OffsetNull:
     quantiles: (level, value) pairs; quantile_se is the Monte-Carlo error of the outermost. all_positive: probability that every offset
     is positive. all_positive_se: its Monte-Carlo error. p: two-sided share of draws at least as far from 0 as the observed figure, which
     counts as one of them, (k + 1) / (draws + 1), so that p is never 0; p_se: its Monte-Carlo error. mean_block: lag in sessions from
-    which on the simulated ICs are uncorrelated. sd: of the draws, the standard error of the figure. An offset of a draw counts with
-    FEWEST_ON_GRID dates or more, as one of the observed figure does.
+    which on the simulated ICs are uncorrelated. sd: of the draws, the standard error of the figure; quantiles and p are a little wider,
+    since it is estimated. An offset of a draw counts with FEWEST_ON_GRID dates or more, as one of the observed figure does.
     """
 
     draws: int
@@ -150,8 +150,11 @@ def offset_null(
     part. mean_block: autocovariances count in full up to half of it and fade to nothing there; the overlap of the windows and 20
     sessions is right. None where fewer than four blocks fit, or no draw has an offset with FEWEST_ON_GRID dates.
 
+    The spread of the draws is estimated itself, from few independent stretches, so quantiles and p are those of draws divided by the
+    root of a chi-square over its degrees of freedom (`long_run_df`), as Student's t is; the signs of a draw stay.
+
     The draws are Gaussian (see `simulated_icirs`), not a stationary bootstrap: that breaks the dependence at every border of a block,
-    which made the band 15 % too narrow and "every offset positive" half as likely as it is (docs/inference.md has the figures).
+    which made the sd of the draws 15 % too small and "every offset positive" half as likely as it is (docs/inference.md has the figures).
     """
     if not mean_block >= 1:
         raise SettingError(f"mean_block must be at least 1, not {mean_block}")
@@ -164,7 +167,9 @@ def offset_null(
     icirs = icirs[:, np.isfinite(icirs).any(axis=0)]
     if not icirs.shape[1]:
         return None
-    means, draws = np.nanmean(icirs, axis=0), icirs.shape[1]
+    figures, draws = np.nanmean(icirs, axis=0), icirs.shape[1]
+    df = long_run_df(ic[span], reach=mean_block)
+    means = figures * np.sqrt(df / rng.chisquare(df, draws))
     positive = (icirs > 0).all(axis=0)
     levels = (0.025, 0.05, 0.5, 0.95, 0.975)
     p = float((np.sum(np.abs(means) >= abs(observed)) + 1) / (draws + 1))
@@ -178,5 +183,5 @@ def offset_null(
         all_positive_se=float(np.sqrt(share * (1 - share) / draws)),
         p=p,
         p_se=float(np.sqrt(max(p * (1 - p), 1 / draws) / draws)),
-        sd=float(means.std()),
+        sd=float(figures.std()),
     )

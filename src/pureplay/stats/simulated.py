@@ -14,7 +14,7 @@ from pureplay.panel import FloatArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.jit import kernel
 
-__all__ = ["simulated_icirs", "tapered_autocovariance"]
+__all__ = ["long_run_df", "simulated_icirs", "tapered_autocovariance"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -29,19 +29,42 @@ def tapered_autocovariance(series: FloatArray, *, reach: float) -> FloatArray:
     7 % of the long-run variance are lost.
     """
     known = np.isfinite(series)
-    n, length = int(known.sum()), series.size
+    n = int(known.sum())
     u = np.where(known, series - series[known].mean(), 0.0)
-    lags = np.arange(min(max(int(np.ceil(reach)), 1), length))
-    size = next_fast_len(2 * length, real=True)
-    both = np.fft.rfft(np.stack([u, known.astype(np.float64)]), size, axis=1)
-    sums, pairs = np.fft.irfft(np.abs(both) ** 2, size, axis=1)[:, lags]
-    pairs = np.rint(pairs)
-    raw = sums / np.maximum(pairs, 1.0)
-    weight = np.clip((reach - lags) / (reach / 2.0), 0.0, 1.0) * (pairs > 0)
-    weight[0] = 1.0
-    share = np.where(lags == 0, 1.0, 2.0) * weight * pairs / n**2
+    pairs = np.rint(_lagged_sums(known.astype(np.float64), reach))
+    weight = _window(pairs, reach)
+    raw = _lagged_sums(u, reach) / np.maximum(pairs, 1.0)
+    share = _two_sided(weight * pairs) / n**2
     variance_of_mean = max(float(share @ raw) / (1.0 - float(share.sum())), 0.0)
     return np.asarray(weight * (raw + variance_of_mean))
+
+
+def long_run_df(series: FloatArray, *, reach: float) -> float:
+    """Degrees of freedom of the long-run variance in `tapered_autocovariance`: n / Σ w², w the window at lags of both signs.
+
+    The estimate spreads about like a chi-square with so many (Priestley 1981, §6.2). series: NaN = missing.
+    """
+    known = np.isfinite(series)
+    weight = _window(np.rint(_lagged_sums(known.astype(np.float64), reach)), reach)
+    return float(known.sum() / _two_sided(weight**2).sum())
+
+
+def _lagged_sums(values: FloatArray, reach: float) -> FloatArray:
+    """Sum of values[t] × values[t + k] for the lags k = 0, 1, ... below reach."""
+    size = next_fast_len(2 * values.size, real=True)
+    lags = min(max(int(np.ceil(reach)), 1), values.size)
+    return np.asarray(np.fft.irfft(np.abs(np.fft.rfft(values, size)) ** 2, size)[:lags])
+
+
+def _window(pairs: FloatArray, reach: float) -> FloatArray:
+    """Flat-top weights of the lags: 1 up to reach / 2, then falling to 0; 0 at lags without a pair."""
+    weight = np.clip((reach - np.arange(pairs.size)) / (reach / 2.0), 0.0, 1.0) * (pairs > 0)
+    weight[0] = 1.0
+    return weight
+
+
+def _two_sided(values: FloatArray) -> FloatArray:
+    return np.asarray(np.where(np.arange(values.size) == 0, 1.0, 2.0) * values)
 
 
 def simulated_icirs(
