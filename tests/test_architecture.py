@@ -48,7 +48,7 @@ HOMES = {  # folders, or files where the name ends in .py
     "distributed": ("parallel.py",),
     "dask": ("parallel.py",),
 }
-HEAVY = ("torch", "distributed", "plotly", "statsmodels", "fastapi", "numba", "scipy", "pandas")
+HEAVY = ("arch", "torch", "distributed", "plotly", "statsmodels", "fastapi", "numba", "scipy", "pandas")
 MODULE_LINES = 350
 FUNCTION_LINES = 50
 

@@ -265,6 +265,7 @@ def full_market() -> dict[str, pl.DataFrame]:
             {"asset": STOCKS, "scheme": "s", "start_date": [start, start, end], "end_date": [end, None, end + day], "code": ["1", "2", "3"]}
         ),
         "index_members": pl.DataFrame({"index": "i", "asset": STOCKS, "start_date": [start, end, start], "end_date": [start, end, None]}),
+        "status": pl.DataFrame({"asset": STOCKS, "start_date": [start, start, end], "end_date": [start, end, None], "kind": "ST"}),
         "benchmarks": pl.DataFrame({"index": "i", "date": DAYS, "close": 1.0}),
         "scores": pl.DataFrame({"date": DAYS, "asset": STOCKS[0], "eff_date": DAYS[0], "publish_date": DAYS[0], "score": 1.0}),
         "factors": pl.DataFrame({"date": DAYS, "asset": STOCKS[0], "size": 1.0}),

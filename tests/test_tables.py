@@ -19,6 +19,7 @@ KEYS = {
     "dividends": ["asset", "ex_date"],
     "industries": ["asset", "scheme", "start_date"],
     "index_members": ["index", "asset", "start_date"],
+    "status": ["asset", "start_date", "kind"],
     "benchmarks": ["index", "date"],
     "factors": ["date", "asset"],
     "scores": ["date", "asset"],
@@ -75,6 +76,8 @@ def test_a_row_without_optional_values_is_sound(name: str) -> None:
         frame = frame.with_columns(known_at_source=pl.lit("filed"))
     if name == "statements":
         frame = frame.with_columns(item=pl.lit("revenue"))
+    if name == "status":
+        frame = frame.with_columns(kind=pl.lit("ST"))
     sound, aside, report = check_tables(
         {name: frame, "taxonomy": pl.DataFrame({"product": ["product"], "parent": [None]})}, calendar="bars"
     )

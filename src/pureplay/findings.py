@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from pureplay.tables import STATEMENT_ITEMS, UNMAPPED
+from pureplay.tables import STATEMENT_ITEMS, STATUS_KINDS, UNMAPPED
 
 __all__ = ["CheckReport", "Finding", "Level", "Tables"]
 
@@ -33,6 +33,7 @@ _REMEDIES: Final[dict[str, str]] = {
     "negative_amount": "total assets, debt and preferred equity are at least 0: correct the sign or leave the row out",
     "negative_dividend": "a dividend is at least 0: correct the sign, or leave the row out",
     "unknown_kind": "use product, industry or region",
+    "unknown_status": f"use {', '.join(STATUS_KINDS)}, or leave the row out",
     "unknown_date_source": "use filed or assumed",
     "ends_before_start": "swap or correct the interval",
     "looks_ahead": "a score may not use a filing before its eff_date",

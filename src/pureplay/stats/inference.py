@@ -1,19 +1,64 @@
-"""Inference on daily information coefficients, whose overlapping windows make them strongly autocorrelated."""
+"""Inference on daily information coefficients, whose overlapping windows make them strongly autocorrelated.
+
+This is the place to import from: tests of a mean, nulls and intervals of an ICIR, Sharpe ratios and their deflation, the choice of the
+best among many, overfitting and cross-validation. docs/inference.md says what each figure means.
+"""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats as distributions
 
 from pureplay.errors import SettingError
-from pureplay.panel import BoolArray, FloatArray
-from pureplay.stats.bootstrap import drawn_icirs
+from pureplay.panel import FloatArray
+from pureplay.stats.bootstrap import quantile_se, stationary_indices
+from pureplay.stats.intervals import FEWEST_ON_GRID, IcirInterval, automatic_block, icir_interval, offset_interval
+from pureplay.stats.overfitting import Overfitting, overfitting_probability, purged_splits
+from pureplay.stats.reality import SPAResult, Stepwise, stepwise_superior, superior_predictive_ability
+from pureplay.stats.sharpe import (
+    DeflatedSharpe,
+    deflated_from_moments,
+    deflated_sharpe,
+    expected_max_sharpe,
+    min_track_record,
+    probabilistic_sharpe,
+    sharpe_ratio,
+    sharpe_se,
+    years_to_decide,
+)
+from pureplay.stats.simulated import long_run_df, simulated_icirs
 
-__all__ = ["FEWEST_ON_GRID", "MeanTest", "OffsetNull", "ewc_test", "newey_west_t", "offset_null", "stationary_indices"]
+__all__ = [
+    "FEWEST_ON_GRID",
+    "DeflatedSharpe",
+    "IcirInterval",
+    "MeanTest",
+    "OffsetNull",
+    "Overfitting",
+    "SPAResult",
+    "Stepwise",
+    "automatic_block",
+    "deflated_from_moments",
+    "deflated_sharpe",
+    "ewc_test",
+    "expected_max_sharpe",
+    "icir_interval",
+    "min_track_record",
+    "newey_west_t",
+    "offset_interval",
+    "offset_null",
+    "overfitting_probability",
+    "probabilistic_sharpe",
+    "purged_splits",
+    "sharpe_ratio",
+    "sharpe_se",
+    "stationary_indices",
+    "stepwise_superior",
+    "superior_predictive_ability",
+    "years_to_decide",
+]
 
-FEWEST_ON_GRID: Final = 3  # dates that an offset needs for an ICIR
 _COSINES = 8
 
 
@@ -74,32 +119,15 @@ def newey_west_t(series: FloatArray, *, lags: int) -> float:
     return float(x.mean() / np.sqrt(variance / n)) if variance > 0 else float("nan")
 
 
-def stationary_indices(length: int, draws: int, *, mean_block: float, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Index rows of the stationary bootstrap (Politis & Romano 1994): blocks of geometric length, wrapped around the end."""
-    fresh, start = _block_starts(length, draws, mean_block=mean_block, rng=rng)
-    position = np.arange(length)
-    anchor = np.maximum.accumulate(np.where(fresh, position, 0), axis=1)
-    return np.asarray((np.take_along_axis(start, anchor, axis=1) + position - anchor) % length)
-
-
-def _block_starts(length: int, draws: int, *, mean_block: float, rng: np.random.Generator) -> tuple[BoolArray, npt.NDArray[np.int64]]:
-    """Where a block begins, and at which index, for every draw and position."""
-    if mean_block < 1:
-        raise SettingError(f"mean_block must be at least 1, not {mean_block}")
-    fresh = rng.random((draws, length)) < 1.0 / mean_block
-    fresh[:, 0] = True
-    return fresh, rng.integers(0, length, size=(draws, length))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffsetNull:
-    """Where the mean ICIR over offsets falls when the signal knows nothing: quantiles of a bootstrap of the demeaned daily IC.
+    """Where the mean ICIR over offsets falls when the signal knows nothing: quantiles of simulated daily ICs of mean 0.
 
     quantiles: (level, value) pairs; quantile_se is the Monte-Carlo error of the outermost. all_positive: probability that every offset
     is positive. all_positive_se: its Monte-Carlo error. p: two-sided share of draws at least as far from 0 as the observed figure, which
-    counts as one of them, (k + 1) / (draws + 1), so that p is never 0; p_se: its Monte-Carlo error. mean_block: mean length of a block
-    in sessions. sd: of the draws, the standard error of the figure. An offset of a draw counts with FEWEST_ON_GRID dates or more, as one
-    of the observed figure does.
+    counts as one of them, (k + 1) / (draws + 1), so that p is never 0; p_se: its Monte-Carlo error. mean_block: lag in sessions from
+    which on the simulated ICs are uncorrelated. sd: of the draws, the standard error of the figure; quantiles and p are a little wider,
+    since it is estimated. An offset of a draw counts with FEWEST_ON_GRID dates or more, as one of the observed figure does.
     """
 
     draws: int
@@ -116,23 +144,32 @@ class OffsetNull:
 def offset_null(
     ic: FloatArray, offset: npt.NDArray[np.int64], observed: float, *, mean_block: float, draws: int, rng: np.random.Generator
 ) -> OffsetNull | None:
-    """Null of the multi-offset ICIR by stationary bootstrap, all offsets jointly.
+    """Null of the multi-offset ICIR by simulation from the autocovariance of the daily IC, all offsets jointly.
 
     ic: daily IC, NaN where skipped. offset: rebalance offset of each session. Sessions before the first IC and after the last take no
-    part. None where fewer than four blocks fit, or no draw has an offset with FEWEST_ON_GRID dates.
+    part. mean_block: autocovariances count in full up to half of it and fade to nothing there; the overlap of the windows and 20
+    sessions is right. None where fewer than four blocks fit, or no draw has an offset with FEWEST_ON_GRID dates.
+
+    The spread of the draws is estimated itself, from few independent stretches, so quantiles and p are those of draws divided by the
+    root of a chi-square over its degrees of freedom (`long_run_df`), as Student's t is; the signs of a draw stay.
+
+    The draws are Gaussian (see `simulated_icirs`), not a stationary bootstrap: that breaks the dependence at every border of a block,
+    which made the sd of the draws 15 % too small and "every offset positive" half as likely as it is (docs/inference.md has the figures).
     """
+    if not mean_block >= 1:
+        raise SettingError(f"mean_block must be at least 1, not {mean_block}")
     dates = np.flatnonzero(np.isfinite(ic))
     if dates.size < 4 * mean_block:
         return None
     span = slice(dates[0], dates[-1] + 1)
-    centred, offset = ic[span] - ic[dates].mean(), offset[span]
-    grids, group = np.unique(offset, return_inverse=True)
-    fresh, start = _block_starts(centred.size, draws, mean_block=mean_block, rng=rng)
-    icirs = drawn_icirs(centred, group.astype(np.int64), grids.size, fresh, start, fewest=FEWEST_ON_GRID)
-    icirs = icirs[:, np.isfinite(icirs).any(axis=0)]  # a draw that met gaps only says nothing
+    grids, group = np.unique(offset[span], return_inverse=True)
+    icirs = simulated_icirs(ic[span], group.astype(np.int64), grids.size, reach=mean_block, draws=draws, fewest=FEWEST_ON_GRID, rng=rng)
+    icirs = icirs[:, np.isfinite(icirs).any(axis=0)]
     if not icirs.shape[1]:
         return None
-    means, draws = np.nanmean(icirs, axis=0), icirs.shape[1]
+    figures, draws = np.nanmean(icirs, axis=0), icirs.shape[1]
+    df = long_run_df(ic[span], reach=mean_block)
+    means = figures * np.sqrt(df / rng.chisquare(df, draws))
     positive = (icirs > 0).all(axis=0)
     levels = (0.025, 0.05, 0.5, 0.95, 0.975)
     p = float((np.sum(np.abs(means) >= abs(observed)) + 1) / (draws + 1))
@@ -141,17 +178,10 @@ def offset_null(
         draws=draws,
         mean_block=mean_block,
         quantiles=tuple((level, float(np.quantile(means, level))) for level in levels),
-        quantile_se=_quantile_se(means, 0.975),
+        quantile_se=quantile_se(means, 0.975),
         all_positive=share,
         all_positive_se=float(np.sqrt(share * (1 - share) / draws)),
         p=p,
         p_se=float(np.sqrt(max(p * (1 - p), 1 / draws) / draws)),
-        sd=float(means.std()),
+        sd=float(figures.std()),
     )
-
-
-def _quantile_se(values: FloatArray, level: float) -> float:
-    """Monte-Carlo error of a quantile: half the distance between the quantiles one binomial sd either side."""
-    step = np.sqrt(level * (1 - level) / values.size)
-    low, high = np.quantile(values, [max(0.0, level - step), min(1.0, level + step)])
-    return float((high - low) / 2)
