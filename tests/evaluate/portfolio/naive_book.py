@@ -51,6 +51,7 @@ def naive_account(
         if targets.offsets[k] == offset
     }
     empty = {"value": math.nan, "pnl": math.nan, "cash": math.nan}
+    nothing = 1e-12 * terms.capital
     days: list[dict[str, float]] = []
     rows: list[tuple[float, ...]] = []
     blocked: list[list[tuple[int, float]]] = [[] for _ in range(sessions)]
@@ -77,7 +78,7 @@ def naive_account(
         paid = pay_out(account, tape, terms, s, day)
         account.cash += sum(paid.values()) - day["borrow"]
         worth = account.cash + sum(account.held.values())
-        if worth > 0:
+        if worth > nothing:
             if s in due:
                 if terms.short_exposure > 0 and not tape.shorting[s] and not account.closed:
                     account.closed, closed_out = True, s
@@ -90,7 +91,7 @@ def naive_account(
                 if account.open_orders:
                     trade(account, tape, terms, s, worth, False, day, traded, blocked[s])
         value = account.cash + sum(account.held.values())
-        if worth <= 0 or value <= 0:
+        if worth <= nothing or value <= nothing:
             paid |= dict(account.held)
             account.held, account.cash, value = {}, 0.0, 0.0
         day |= {"value": value, "cash": account.cash}

@@ -25,8 +25,8 @@ def simulate(targets: Targets, tape: Tape, terms: Terms, *, record: int | None =
     2. Names after their last session are paid out at their value times 1 + payout; names that have not traded on the last
        write_off_sessions sessions likewise with write_off_return. Neither costs fees.
     3. borrow_rate times the short value of the last close leaves the cash.
-    4. V = cash + positions. Where V, or the value after trades, is not above 0 the account is ruined: positions end at their value,
-       value and cash are 0 from then on.
+    4. V = cash + positions. Where V, or the value after trades, is not above 0 (1e-12 of the capital: rounding) the account is ruined:
+       positions end at their value, value and cash are 0 from then on.
     5. On the session of a rebalance every name wanted or held takes part; for retry_sessions sessions after it, or until the next
        one, those whose order was not filled in full. An account with a short leg that meets a rebalance while shorting is not allowed
        sells everything, then and at every later rebalance; at its first one it is not opened at all, and is NaN throughout.

@@ -16,6 +16,7 @@ __all__ = ["Plan", "run_account"]
 
 _DELISTED: Final = 1
 _WRITTEN_OFF: Final = 2
+_NOTHING: Final = 1e-12  # of the capital: an account worth no more is worth nothing but rounding
 
 
 class Plan(NamedTuple):
@@ -38,25 +39,25 @@ def run_account(market: Market, deal: Deal, plan: Plan, page: Page, record: bool
     first, closed_out, coming, size, left = plan.session[0], -1, 0, 0, 0
     if deal.exposure[1] > 0.0 and not market.shorting[first]:
         return closed_out, log
-    cash, before = deal.capital, deal.capital
+    cash, before, nothing = deal.capital, deal.capital, _NOTHING * deal.capital
     for s in range(first, sessions):
         page.borrow[s] = market.borrow_rate[s] * page.short_value[s - 1] if s > first else 0.0
         paid, touched = _carry(market, deal, s, names, size, lots, page)
         cash += paid - page.borrow[s]
         worth = cash + page.long_value[s] - page.short_value[s]
         due = coming < plan.session.size and plan.session[coming] == s
-        if due and worth > 0.0:
+        if due and worth > nothing:
             if deal.exposure[1] > 0.0 and not market.shorting[s] and closed_out < 0:
                 closed_out = s
             size = _wish(names, size, spare, plan, coming, closed_out >= 0)
             page.rebalanced[s] = size > 0 and _any_order(names, size)
             coming, left = coming + 1, deal.retry_sessions + 1
-        if left > 0 and worth > 0.0:
+        if left > 0 and worth > nothing:
             spent, left = trade(market, deal, s, worth, due, left - 1, names, size, lots, fill, page)
             cash -= spent
             touched = True
             worth = cash + page.long_value[s] - page.short_value[s]
-        if worth <= 0.0:
+        if worth <= nothing:
             touched, cash, worth = True, 0.0, 0.0
             _wind_up(names, size, page, s)
         page.cash[s], page.value[s] = cash, worth
