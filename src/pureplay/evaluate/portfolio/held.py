@@ -1,0 +1,136 @@
+"""The names of an account, in order, and the holdings written down from them (kernels)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pureplay.evaluate.portfolio.arrays import AssetArray, RowArray
+from pureplay.panel import FloatArray
+from pureplay.stats.jit import kernel
+
+__all__ = ["Log", "Names", "merge_names", "new_log", "new_names", "tidy_names", "write_log"]
+
+
+class Names(NamedTuple):
+    """Names held, or wanted and not yet bought, ascending; weight: wanted; order: unfilled, as in `Fill`; seen: last session on which it
+    traded; paid: how it was paid out today, 0 = it was not."""
+
+    asset: RowArray
+    value: FloatArray
+    weight: FloatArray
+    order: RowArray
+    seen: RowArray
+    trade: FloatArray
+    cost: FloatArray
+    payout: FloatArray
+    paid: RowArray
+
+
+class Log(NamedTuple):
+    """`Holdings` while they grow: the first used[0] rows are written."""
+
+    row: RowArray
+    asset: AssetArray
+    value: FloatArray
+    trade: FloatArray
+    cost: FloatArray
+    payout: FloatArray
+    used: RowArray
+
+
+@kernel
+def merge_names(names: Names, size: int, spare: Names, assets: AssetArray, weights: FloatArray) -> int:
+    """Put the wanted names into the list, in order; earlier wishes and orders end."""
+    for j in range(size):
+        names.weight[j], names.order[j] = 0.0, 0
+    a, b, n = 0, 0, 0
+    while a < size or b < assets.size:
+        if a < size and (b == assets.size or names.asset[a] <= assets[b]):
+            _copy(names, a, spare, n)
+            if b < assets.size and names.asset[a] == assets[b]:
+                spare.weight[n] = weights[b]
+                b += 1
+            a += 1
+        else:
+            _blank(spare, n, assets[b], weights[b])
+            b += 1
+        if spare.weight[n] != 0.0 or spare.value[n] != 0.0 or spare.paid[n] > 0:
+            n += 1
+    for j in range(n):
+        _copy(spare, j, names, j)
+    return n
+
+
+@kernel
+def tidy_names(names: Names, size: int) -> int:
+    """Forget the trades of the session and drop the names that are neither held nor on order."""
+    n = 0
+    for j in range(size):
+        if names.value[j] != 0.0 or names.order[j] != 0:
+            _copy(names, j, names, n)
+            names.trade[n], names.cost[n], names.payout[n], names.paid[n] = 0.0, 0.0, 0.0, 0
+            n += 1
+    return n
+
+
+@kernel
+def _copy(source: Names, j: int, target: Names, n: int) -> None:
+    target.asset[n], target.value[n], target.weight[n], target.order[n] = (
+        source.asset[j],
+        source.value[j],
+        source.weight[j],
+        source.order[j],
+    )
+    target.seen[n], target.trade[n], target.cost[n] = source.seen[j], source.trade[j], source.cost[j]
+    target.payout[n], target.paid[n] = source.payout[j], source.paid[j]
+
+
+@kernel
+def _blank(names: Names, n: int, asset: int, weight: float) -> None:
+    names.asset[n], names.value[n], names.weight[n], names.order[n], names.seen[n] = asset, 0.0, weight, 0, 0
+    names.trade[n], names.cost[n], names.payout[n], names.paid[n] = 0.0, 0.0, 0.0, 0
+
+
+@kernel
+def new_names(assets: int) -> Names:
+    return Names(
+        np.zeros(assets, np.int64),
+        np.zeros(assets),
+        np.zeros(assets),
+        np.zeros(assets, np.int64),
+        np.zeros(assets, np.int64),
+        np.zeros(assets),
+        np.zeros(assets),
+        np.zeros(assets),
+        np.zeros(assets, np.int64),
+    )
+
+
+@kernel
+def new_log(rows: int) -> Log:
+    return Log(
+        np.empty(rows, np.int64),
+        np.empty(rows, np.int32),
+        np.empty(rows),
+        np.empty(rows),
+        np.empty(rows),
+        np.empty(rows),
+        np.zeros(1, np.int64),
+    )
+
+
+@kernel
+def write_log(log: Log, names: Names, size: int, s: int) -> Log:
+    """Add the rows of a session."""
+    n = log.used[0]
+    if n + size > log.row.size:
+        old, log = log, new_log(2 * (n + size))
+        log.row[:n], log.asset[:n], log.value[:n], log.trade[:n] = old.row[:n], old.asset[:n], old.value[:n], old.trade[:n]
+        log.cost[:n], log.payout[:n] = old.cost[:n], old.payout[:n]
+    for j in range(size):
+        if names.value[j] != 0.0 or names.trade[j] != 0.0 or names.paid[j] > 0:
+            log.row[n], log.asset[n], log.value[n], log.trade[n] = s, names.asset[j], names.value[j], names.trade[j]
+            log.cost[n], log.payout[n] = names.cost[j], names.payout[j]
+            n += 1
+    log.used[0] = n
+    return log
