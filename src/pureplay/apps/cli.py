@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -200,14 +200,25 @@ def study(
     families: Families = None,
     threads: Workers = None,
     cluster: Cluster = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="business_mix: the older factors of the business mix, instead of the whole study.")
+    ] = None,
+    sector_neutral: Annotated[bool, typer.Option("--sector-neutral", help="With --preset: scores within the coarsest industries.")] = False,
 ) -> None:
     """The whole study: constructions R and S, the robustness battery, the source's table beside ours. A killed run is taken up again."""
     with _progress() as say:
         from pureplay.apps.studies import Asked, run_page
 
         asked = Asked(data=data, out=out, config=config, factors=factors, families=families, threads=threads, cluster=cluster)
-        made = run_page(asked, page="study", progress=say)
-    _tell_study(made, out, "study")
+        if preset is not None or sector_neutral:
+            from pureplay.apps.business_mix import business_mix_tables, run_business_mix_page
+
+            tables = business_mix_tables(run_business_mix_page(asked, preset_name=preset, sector_neutral=sector_neutral, progress=say))
+        else:
+            from pureplay.apps.tables import study_tables
+
+            tables = study_tables(run_page(asked, page="study", progress=say))
+    _tell(tables, out, "business_mix" if preset is not None else "study")
 
 
 @app.command()
@@ -236,7 +247,9 @@ def battery(
             cluster=cluster,
         )
         made = run_page(asked, page="battery", progress=say)
-    _tell_study(made, out, "battery")
+    from pureplay.apps.tables import study_tables
+
+    _tell(study_tables(made), out, "battery")
 
 
 @app.command()
@@ -266,13 +279,11 @@ def synthetic(
     )
 
 
-def _tell_study(made: Any, out: Path, page: str) -> None:
-    from pureplay.apps.tables import study_tables
-
+def _tell(tables: Iterable[Any], out: Path, page: str) -> None:
     console = _console(stderr=False)
     if not console.is_terminal:
         console.width = _WIDE  # a pipe has no width of its own: the table keeps its lines whole there
-    for each in study_tables(made):
+    for each in tables:
         console.print(each, soft_wrap=isinstance(each, str), highlight=False, markup=False)
     console.print(f"report: {out / f'{page}.html'}   figures: {out / f'{page}.json'}", soft_wrap=True, highlight=False)
 
