@@ -34,8 +34,10 @@ _WINDOW: Final = ("window_sessions", "min_valid_sessions")
 def run_business_mix_page(asked: Asked, *, preset_name: str | None, sector_neutral: bool, progress: Progress) -> BusinessMixStudy:
     """Run the study of a preset and write the folder: business_mix.json, business_mix.html, tables as Parquet, manifest.json.
 
-    What stands in [signal] of the configuration replaces the preset's own value; purities of [study] are the thresholds. Raises SettingError
-    for an unknown preset and for options that have no use here, DatasetError where the folder holds anything that is not of a run.
+    What stands in [signal] of the configuration replaces the preset's own value; purities of [study] are the thresholds.
+
+    Raises SettingError for an unknown preset and for options that have no use here, DatasetError where the folder holds anything that
+    is not of a run.
     """
     if preset_name is None:
         raise SettingError("--sector-neutral goes with --preset business_mix: add it, or leave --sector-neutral out")
@@ -82,7 +84,7 @@ def _settings(usual: SignalSettings, config: RunConfig, path: Path | None) -> tu
 
 
 def _write(out: Path, study: BusinessMixStudy, data: Dataset, config: RunConfig) -> None:
-    settings = {"name": study.name, "preset": _PAGE, "signal": dict(study.settings), "evaluation": dict(study.evaluation)}
+    settings: dict[str, Any] = {"name": study.name, "preset": _PAGE, "signal": dict(study.settings), "evaluation": dict(study.evaluation)}
     settings |= {"windows_sessions": list(study.windows), "sector_scheme": study.sector_scheme, "thresholds": list(config.study.purities)}
     manifest = manifest_of(plain(settings), {"data": data}, config.evaluation.seed)
 

@@ -81,10 +81,10 @@ def paper_long_short(
     scores, returns, traded: blocks (sessions, assets) on the same axes. Legs are cut on the sessions t whose ordinal modulo grid_sessions
     is the offset: the n // quantiles names with the highest (lowest) average rank among the n with a finite score, ties in together or
     not at all, before any return is looked at. Of these, the names that trade at the close of t + delay_sessions are bought (sold) there
-    in equal weights and held for grid_sessions sessions, or to the next rebalance of the offset where sessions are absent; weights drift with
-    the returns of days on which a name trades, any other day counts 0. A session's return is that of the long leg less that of the short
-    one, both brought back to the capital at each close; a leg that has lost everything earns 0. Where a leg has no name there is no
-    rebalance, and the offset is out of the market until its next one: such sessions are left out, not 0.
+    in equal weights and held for grid_sessions sessions, or to the next rebalance of the offset where sessions are absent. Weights drift
+    with the returns of days on which a name trades; any other day counts 0. A session's return is that of the long leg less that of the
+    short one, both brought back to the capital at each close; a leg that has lost everything earns 0. Where a leg has no name there is
+    no rebalance, and the offset is out of the market until its next one: such sessions are left out, not 0.
 
     Raises SettingError, and InsufficientDataError where no offset has two sessions with a return.
     """
@@ -147,7 +147,7 @@ def _by_offset(gained: FloatArray, built: BoolArray, offset: RowArray, delay: in
     out = np.full((every.size, rows), np.nan)
     for place, each in enumerate(every):
         starts = np.flatnonzero(built & (offset == each))
-        for start, following in zip(starts, np.append(starts[1:], rows), strict=True):
+        for start, following in zip(starts, np.append(starts, rows)[1:], strict=True):
             last = min(start + delay + grid, following + delay, rows - 1)
             first = start + delay + 1
             out[place, first : last + 1] = gained[start, : last + 1 - first]

@@ -24,7 +24,7 @@ def render_business_mix(study: BusinessMixStudy, *, manifest: Mapping[str, Any])
     manifest: what made the study (configuration, data hashes, versions, seed); it may nest. All text is escaped. The same arguments give
     the same page.
     """
-    context = {
+    context: dict[str, Any] = {
         "title": study.name,
         "synthetic": wording.SYNTHETIC if study.synthetic else "",
         "synthetic_names": [],
@@ -34,7 +34,8 @@ def render_business_mix(study: BusinessMixStudy, *, manifest: Mapping[str, Any])
         "findings": tuple(_findings(study)),
         "tests": tuple(_tests(study)),
         "conclusion": words.conclusion(study),
-        "thresholds": _threshold_numbers(study),
+        "heads": _HEADS,
+        "thresholds": _thresholds(study),
         "correlations": _correlations(study),
         "left_out": tuple(_left_out(study)),
         "refusals": tuple((found, (Cell(count(found["count"])),)) for found in study.refused.to_dicts()),
@@ -84,16 +85,20 @@ def _passes(t: float) -> str:
     return "passes" if t > CRITICAL_T else "fails" if t <= CRITICAL_T else "no figure"
 
 
-def _threshold_numbers(study: BusinessMixStudy) -> Numbers:
-    heads = ("Purity", "Pure plays", "Products", "Names", "Mean IC", "EWC t", "ICIR", "Over the offsets", "Return", "EWC t", "Sharpe")
-    rows = tuple(_threshold(row, study.settings["purity"]) for row in study.thresholds.to_dicts())
-    parts = [name for name in words.units() if study.thresholds[name].null_count() < study.thresholds.height]
-    return Numbers((*heads, "Turnover", *(words.units()[name].capitalize() for name in parts)), rows, words=1)
+_HEADS: Final = (
+    *("Purity", "Pure plays", "Products", "Names", "Mean IC", "EWC t", "ICIR", "Over the offsets"),
+    *("Return", "EWC t", "Sharpe", "Turnover", "Own product"),
+)
 
 
-def _threshold(row: Mapping[str, Any], usual: float) -> tuple[str, ...]:
+def _thresholds(study: BusinessMixStudy) -> tuple[tuple[bool, tuple[str, ...]], ...]:
+    """Rows under _HEADS, and whether each is that of the study's own purity."""
+    return tuple((row["purity"] == study.settings["purity"], _threshold(row)) for row in study.thresholds.to_dicts())
+
+
+def _threshold(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        f"{row['purity']:g}{' (used above)' if row['purity'] == usual else ''}",
+        f"{row['purity']:g}",
         count(row["pure_plays"]),
         count(row["products"]),
         count(row["names"]),
@@ -105,8 +110,14 @@ def _threshold(row: Mapping[str, Any], usual: float) -> tuple[str, ...]:
         signed(row["ls_t"], 2),
         signed(row["ls_sharpe"], 2),
         percent(row["turnover"]),
-        *(percent(row[name]) for name in words.units() if row[name] is not None),
+        percent(row["share_products"]),
     )
+
+
+def _share_numbers(rows: list[dict[str, Any]]) -> Numbers:
+    parts = {name: said for name, said in words.units().items() if any(row[name] is not None for row in rows)}
+    cells = tuple((f"{row['purity']:g}", *(percent(row[name]) for name in parts)) for row in rows)
+    return Numbers(("Purity", *(said.capitalize() for said in parts.values())), cells, words=1)
 
 
 def _percent(value: float | None) -> str:
@@ -134,12 +145,12 @@ def _left_out(study: BusinessMixStudy) -> Iterator[tuple[str, str]]:
 def business_mix_gallery(study: BusinessMixStudy) -> tuple[Chart, ...]:
     """ICIR by purity, and what answers the revenue at each; a chart without a point is left out."""
     rows = study.thresholds.to_dicts()
-    note = f"Composite over {study.windows[0]} sessions. Bars: smallest to largest rebalance offset. The dotted line marks the purity used above."
+    note = f"Composite over {study.windows[0]} sessions. Bars: smallest to largest offset. Dotted: the purity used above."
     first = Chart(
         key="thresholds", title="ICIR by the purity that makes a pure play", note=note, figure=_icirs(rows, study.settings["purity"])
     )
     note = "Of the scored stocks, mean over stocks and dates; what nothing answers is left out of the implied return."
-    second = Chart(key="shares", title="What answers a stock's revenue", note=note, figure=_shares(rows))
+    second = Chart(key="shares", title="What answers a stock's revenue", note=note, figure=_shares(rows), numbers=_share_numbers(rows))
     return tuple(each for each in (first, second) if each.figure is not None)
 
 

@@ -18,24 +18,52 @@ _ANSWERED: Final = {
 }
 
 _GLOSSARY: Final = (
-    ("Momentum", "Sum over the window of implied less own return: what the stock's products did and the stock did not. Higher is bullish."),
-    ("Residual volatility", "Standard deviation of own less implied return over the window. Its IC is printed as the source signs it, so a "
-     "negative one is the profitable direction, and the portfolio holds the lowest fifth against the highest."),
+    (
+        "Momentum",
+        "Sum over the window of implied less own return: what the stock's products did and the stock did not. Higher is bullish.",
+    ),
+    (
+        "Residual volatility",
+        "Standard deviation of own less implied return over the window. Its IC is printed as the source signs it, so a negative one "
+        "is the profitable direction, and the portfolio holds the lowest fifth against the highest.",
+    ),
     ("Composite", "Half the z-score of momentum less half that of residual volatility."),
-    ("Rank IC, ICIR", "Spearman correlation across stocks of score and return ahead; its mean over its standard deviation on dates a grid apart, "
-     "per period, not annualised. The headline is the mean over all starts of the grid; in brackets the smallest and largest."),
+    (
+        "Rank IC, ICIR",
+        "Spearman correlation across stocks of score and return ahead; its mean over its standard deviation on dates a grid apart, per "
+        "period, not annualised. The headline is the mean over all starts of the grid; in brackets the smallest and the largest.",
+    ),
     ("Win rate", "Share of grid dates on which the IC has the profitable sign."),
-    ("EWC t", "t statistic that allows for overlapping windows (8 degrees of freedom): chance alone passes ±2.306 one time in twenty."),
-    ("Long-short on paper", "Equal-weight top fifth less bottom fifth, cut before returns are joined, traded at the close a session later, held to "
-     "the next rebalance; gross exposure 2, no costs, limits or bans on short sales. Mean daily return times sessions a year."),
-    ("Turnover", "One way, share of a leg that changes hands at a rebalance, mean of both legs. The published figure is of a long-only portfolio."),
+    (
+        "EWC t",
+        "A t statistic that allows for overlapping windows (8 degrees of freedom): chance alone passes ±2.306 one time in twenty.",
+    ),
+    (
+        "Long-short on paper",
+        "Equal-weight top fifth less bottom fifth, cut before returns are joined, traded at the close a session later, held to the next "
+        "rebalance; gross exposure 2, no costs, price limits or bans on short sales. Mean daily return times sessions a year. A mean of "
+        "returns and a rank IC can differ in sign where the returns of one end are skewed.",
+    ),
+    (
+        "Turnover",
+        "One way, share of a leg that changes hands at a rebalance, mean of both legs. The published figure is of a long-only portfolio.",
+    ),
     ("Purity", "Share of revenue from one product that makes a firm a pure play of it."),
-    ("Fallback", "What stands in for a product without enough pure plays: its parent product, the stock's industry, or an equal-weight basket of "
-     "every stock with any revenue from it."),
-    ("Control own_only", "The identical score with the market in place of products, on the same names and dates: no product information, "
-     "only the stock's own past."),
-    ("Paired t, nested t", "Test of the daily difference of IC, signal less control; and of the IC that is left once all controls are taken out."),
-)  # fmt: skip
+    (
+        "Fallback",
+        "What stands in for a product without enough pure plays: its parent product, the stock's industry, or an equal-weight basket of "
+        "every stock with any revenue from it.",
+    ),
+    (
+        "Control own_only",
+        "The identical score with the market in place of products, on the same names and dates: no product information, only the "
+        "stock's own past.",
+    ),
+    (
+        "Paired t, nested t",
+        "Test of the daily difference of IC, signal less control; and of the IC that is left once all controls are taken out.",
+    ),
+)
 
 
 def lead(study: BusinessMixStudy) -> str:

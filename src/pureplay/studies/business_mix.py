@@ -55,10 +55,10 @@ def run_business_mix(
 
     data: bars, segments and taxonomy; industries where present (fallback, control, sectors), factors where present (correlations).
     settings: None = the preset; window_sessions and min_valid_sessions are those of windows_sessions, the first of which the threshold
-    study and the verdict look at. thresholds: purities; that of the settings is added. sector_neutral: True demeans scores within the
-    coarsest industry scheme of the day, a name within that scheme. quantiles: of the long-short portfolio and the turnover. evaluation: horizon,
-    delay, grid, split, base (names of factors for the correlations), min_names, min_typical_names, null_draws and seed are used. progress:
-    called with the name of each stage.
+    study and the verdict look at. evaluation: horizon, delay, grid, split, base (names of factors for the correlations), min_names,
+    min_typical_names, null_draws and seed are used. thresholds: purities; that of the settings is added. sector_neutral: True demeans
+    scores within the coarsest industry scheme of the day, a name within that scheme. quantiles: of the long-short portfolio and the
+    turnover. progress: called with the name of each stage.
 
     A figure without enough data is absent with its reason. Raises SettingError for a scheme that the dataset lacks and for settings out of
     range, TableError for a table that is absent.
@@ -251,8 +251,8 @@ def _controls(study: _Ground, made: _Scored) -> tuple[dict[str, Control], list[d
 
 
 def _where(scores: WindowScores, kept: BoolArray) -> WindowScores:
-    blocks = {name: np.where(kept, getattr(scores, name), np.nan) for name in ("biz_mom_z", "biz_resvol_z", "composite")}
-    return replace(scores, **blocks)
+    momentum, resvol, both = (np.where(kept, each, np.nan) for each in (scores.biz_mom_z, scores.biz_resvol_z, scores.composite))
+    return replace(scores, biz_mom_z=momentum, biz_resvol_z=resvol, composite=both)
 
 
 def _control(made: _Scored) -> Control:
