@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pureplay.dataset import Dataset
-from pureplay.signals import product_momentum
+from pureplay.signals import preset, product_momentum
 from tests import industry_reform
 from tests.signals.markets import Tables, exposures, market
 
@@ -25,6 +25,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "industries": {"products": "industries:l1", "resvol": "diff_sd"},
     "product_agg": {"resvol": "product_agg", "buffer_days": 0},
     "product_agg_frozen": {"resvol": "product_agg", "frozen": True, "stale_months": 6},
+    "business_mix": {
+        name: value
+        for name, value in preset("business_mix").to_dict().items()
+        if name in ("purity", "purity_inclusive", "resvol", "fallback")
+    },
     "residual": {"construction": "S", "buffer_days": 0},
     "residual_fallback": {"construction": "S", "level": 3, "fallback": ("parent", "industry", "synthetic"), "resvol": "product_agg"},
 }

@@ -27,6 +27,7 @@ app.command()(commands_signal.evaluate)
 app.command()(commands_signal.explain)
 app.command()(commands_study.study)
 app.command()(commands_study.battery)
+app.command()(commands_study.portfolio)
 app.command()(commands_trials.trials)
 app.command()(commands_data.synthetic)
 

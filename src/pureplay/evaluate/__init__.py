@@ -5,6 +5,7 @@ from pureplay.evaluate.cell_figures import BaseDays, battery_figures
 from pureplay.evaluate.cells import BaseCell, Battery, plan_bases
 from pureplay.evaluate.ic import forward_returns, rank_ic
 from pureplay.evaluate.orthogonal import neutralise, orthogonal_icir
+from pureplay.evaluate.paper import PaperLongShort, paper_long_short
 from pureplay.evaluate.robustness import delivery_invariance, robustness, run_bases
 from pureplay.evaluate.summary import Timing
 from pureplay.evaluate.turnover import Turnover, turnover
@@ -14,6 +15,7 @@ __all__ = [
     "BaseDays",
     "Battery",
     "Delivery",
+    "PaperLongShort",
     "Robustness",
     "Timing",
     "Turnover",
@@ -22,6 +24,7 @@ __all__ = [
     "forward_returns",
     "neutralise",
     "orthogonal_icir",
+    "paper_long_short",
     "plan_bases",
     "rank_ic",
     "robustness",
