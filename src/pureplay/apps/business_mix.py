@@ -76,11 +76,9 @@ def run_business_mix_page(
 
 def _record(made: BusinessMixStudy, settings: SignalSettings, data: Dataset, trials: Logbook) -> None:
     """One trial a window: its composite. The threshold study is a diagnostic."""
-    for row in made.rows.filter(pl.col("measure") == "composite").to_dicts():
-        if row["source"] != "signal":
-            continue
+    for row in made.rows.filter(pl.col("measure") == "composite", pl.col("source") == "products").to_dicts():
         signal = window_settings(settings, row["window_sessions"]).to_dict() | {"sector_scheme": made.sector_scheme}
-        trials.record("study", signal, data, {name: row[name] for name in ("icir", "t_ewc")}, dict(made.evaluation))
+        trials.record("study", signal, data, {"icir": row["icir"], "t": row["ic_t"]}, dict(made.evaluation))
 
 
 def _settings(usual: SignalSettings, config: RunConfig, path: Path | None) -> tuple[SignalSettings, tuple[str, ...]]:

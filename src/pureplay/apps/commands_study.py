@@ -82,7 +82,9 @@ def portfolio(
     out: RunOut,
     data: MaybeData = None,
     config: Config = None,
-    rules: Annotated[str | None, typer.Option("--rules", help="Market rules: cn, us, or a TOML file. Default: the configuration's.")] = None,
+    rules: Annotated[
+        str | None, typer.Option("--rules", help="Market rules: cn, us, or a TOML file. Default: the configuration's.")
+    ] = None,
     threads: Workers = None,
     trials: Trials = None,
 ) -> None:

@@ -46,13 +46,15 @@ class _Diary:
         self._evaluation = {"portfolio": config.portfolio.to_dict()}
 
     def record(self, score: str, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
-        self._book.record("portfolio", signal.to_dict(), self._data, {"portfolio_" + name: each for name, each in figures.items()}, self._evaluation)
+        self._book.record(
+            "portfolio", signal.to_dict(), self._data, {"portfolio_" + name: each for name, each in figures.items()}, self._evaluation
+        )
 
     def count(self) -> TrialCount | None:
         return self._book.count
 
     def spread(self) -> float | None:
-        return self._book.spread("portfolio_sharpe")
+        return self._book.spread("portfolio_sharpe", self._data)
 
 
 def run_portfolio_page(asked: PortfolioAsked, *, progress: Progress, trials: Logbook = NOT_LOGGED) -> PortfolioStudy:
@@ -68,7 +70,7 @@ def run_portfolio_page(asked: PortfolioAsked, *, progress: Progress, trials: Log
     folder_place(asked.out, run_fault)  # now, not after minutes of work
     trials.require_outside(asked.out)
     if config.signal.construction != "R":
-        raise SettingError("[signal] construction has no use here: name the scores in [portfolio_study], such as scores = [\"R\", \"S\"]")
+        raise SettingError('[signal] construction has no use here: name the scores in [portfolio_study], such as scores = ["R", "S"]')
     rules = MarketRules.load(asked.rules or config.rules)
     data = Dataset.open(folder)
     with workers(asked.threads):
@@ -135,4 +137,3 @@ def _tables(made: PortfolioStudy, desk: Desk, kept: Mapping[str, Account]) -> di
         out[f"holdings_{kind}"] = holdings_frame(account.holdings, desk.market.axes, account.books, offset)
         out[f"account_{kind}"] = account_frame(account.books, offset, desk.market.axes)
     return out
-

@@ -77,6 +77,14 @@ class Logbook:
         notes = "".join(f"; {each}" for each in self._log.notes)
         self.line = f"trials: {_many(self.count.distinct)} on this data (record {number} of {self._log.path}){notes}"
 
+    def spread(self, figure: str, data: Dataset) -> float | None:
+        """Standard deviation (ddof 1) of a figure over the distinct trials on a dataset; None where fewer than two have it."""
+        if self._log is None:
+            return None
+        known = self._log.figures(figure, data.fingerprint())
+        known = known[np.isfinite(known)]
+        return float(known.std(ddof=1)) if known.size > 1 else None
+
     def manifest(self) -> dict[str, Any] | str:
         """For the manifest of a run: name of the log, trials recorded, head and distinct trials on the data, as of the last record."""
         if self._log is None or self.count is None:

@@ -116,9 +116,7 @@ def reality(
     return frames, tuple(notes)
 
 
-def _folds(
-    kind: str, periods: FloatArray, dates: DayArray, labels: list[str], grid_sessions: int, folds: int
-) -> list[dict[str, object]]:
+def _folds(kind: str, periods: FloatArray, dates: DayArray, labels: list[str], grid_sessions: int, folds: int) -> list[dict[str, object]]:
     """The variant that the training part would have chosen, fold by fold, and what it then did. One period is left out either side."""
     if periods.shape[0] < 4 * folds:
         return []

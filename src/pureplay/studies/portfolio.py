@@ -140,8 +140,10 @@ def _of_kind(plain: PortfolioSettings, kind: Kind) -> PortfolioSettings:
     if kind == plain.kind:
         return replace(plain, benchmark=None)
     short = kind == "long_short"
-    return replace(plain, kind=kind, benchmark=None) if short else replace(
-        plain, kind=kind, benchmark=None, gross_exposure=2.0, shorting="rule"
+    return (
+        replace(plain, kind=kind, benchmark=None)
+        if short
+        else replace(plain, kind=kind, benchmark=None, gross_exposure=2.0, shorting="rule")
     )
 
 
@@ -170,9 +172,7 @@ def _first_offset(settings: PortfolioSettings) -> int:
     return 0 if settings.offset == "all" else int(settings.offset)
 
 
-def _tabulate(
-    each: Scored, design: Design, kind: Kind, desk: Desk, account: Account, study: PortfolioStudySettings, found: _Found
-) -> None:
+def _tabulate(each: Scored, design: Design, kind: Kind, desk: Desk, account: Account, study: PortfolioStudySettings, found: _Found) -> None:
     """Rows of one portfolio in every table that it belongs to."""
     plain = design == study.designs[0]
     indices = _indices(desk, account, study, found) if kind == "long_only" else []
@@ -265,9 +265,7 @@ def _moves_with(one: pl.DataFrame, other: pl.DataFrame | None) -> float | None:
     return None if found is None else float(found)
 
 
-def _capacity(
-    each: Scored, desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: _Found, say: Progress
-) -> None:
+def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: _Found, say: Progress) -> None:
     if each.name != study.scores[0] or each.name in found.not_evaluable or desk.tape.liquidity is None:
         return
     for kind in study.kinds:
@@ -288,9 +286,7 @@ def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSetting
     log.record(each.name, each.settings, figures)
 
 
-def _luck(
-    desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: _Found, log: Log
-) -> dict[str, pl.DataFrame]:
+def _luck(desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: _Found, log: Log) -> dict[str, pl.DataFrame]:
     a_year, grid = sessions_per_year(desk.market.axes.sessions), plain.grid_sessions
     count, spread = log.count(), log.spread()
     frames: dict[str, list[pl.DataFrame]] = {name: [pl.DataFrame(schema=schema)] for name, schema in _EMPTY.items()}
@@ -316,7 +312,9 @@ def _luck(
 def _together(variants: Mapping[tuple[str, str], pl.DataFrame]) -> Series:
     """Daily returns of the variants on all their dates."""
     dates = pl.concat([each.select("date") for each in variants.values()]).unique().sort("date")
-    columns = [dates.join(each, on="date", how="left", maintain_order="left")["value"].cast(pl.Float64).to_numpy() for each in variants.values()]
+    columns = [
+        dates.join(each, on="date", how="left", maintain_order="left")["value"].cast(pl.Float64).to_numpy() for each in variants.values()
+    ]
     return Series(dates=dates["date"].to_numpy().astype("datetime64[D]"), names=tuple(variants), values=np.stack(columns, axis=1))
 
 
@@ -334,13 +332,20 @@ def _study(
     log: Log,
     clock: StageClock,
 ) -> PortfolioStudy:
-    tables = {each: framed(each, found.rows.get(each, [])) for each in ("accounts", "benchmarks", "years", "capacity", "correlations", "blocked")}
+    tables = {
+        each: framed(each, found.rows.get(each, [])) for each in ("accounts", "benchmarks", "years", "capacity", "correlations", "blocked")
+    }
     index_daily = [rows.select(benchmark=pl.lit(each), date="date", ret="ret", wealth="wealth") for each, rows in found.indices.items()]
     return PortfolioStudy(
         name=name,
         synthetic=bool(data.notes.get("synthetic", False)),
         approximate=desk.facts.approximate,
-        settings={"signal": signal.to_dict(), "business_mix": mix.to_dict(), "portfolio": plain.to_dict(), "portfolio_study": asdict(study)},
+        settings={
+            "signal": signal.to_dict(),
+            "business_mix": mix.to_dict(),
+            "portfolio": plain.to_dict(),
+            "portfolio_study": asdict(study),
+        },
         rules={"name": desk.rules.name, "digest": desk.rules.digest()},
         data=data_facts(data, desk.market),
         facts={**desk.facts.to_dict(), "base": list(base.names)},

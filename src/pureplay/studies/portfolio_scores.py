@@ -83,9 +83,7 @@ def scored(
     yield from _uninformed(data, source, wanted[first], study, say)
 
 
-def _uninformed(
-    data: Dataset, market: Market, settings: SignalSettings, study: PortfolioStudySettings, say: Progress
-) -> Iterator[Scored]:
+def _uninformed(data: Dataset, market: Market, settings: SignalSettings, study: PortfolioStudySettings, say: Progress) -> Iterator[Scored]:
     scheme, _ = industry_control(data, settings)
     for name in (OWN_ONLY,) if scheme is None else (OWN_ONLY, INDUSTRY):
         say(f"control {name}: scores")

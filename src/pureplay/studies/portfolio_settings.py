@@ -51,7 +51,7 @@ class PortfolioStudySettings:
                 raise SettingError(f"{name} must name some of {', '.join(known)}, each once, not {list(value)}")
         if self.base not in get_args(BaseChoice):
             raise SettingError(f"base must be one of {', '.join(get_args(BaseChoice))}, not {self.base!r}")
-        if any(not isinstance(each, int | float) or isinstance(each, bool) or not 1 <= each <= 1e15 for each in self.capitals):
+        if any(isinstance(each, bool) or not 1 <= each <= 1e15 for each in self.capitals):
             raise SettingError(f"capitals must be numbers from 1 to 1e15 in the currency of the bars, not {list(self.capitals)}")
         for name, least in (("shuffles", 0), ("draws", 100), ("splits", 4), ("folds", 2), ("seed", 0)):
             value = getattr(self, name)

@@ -50,9 +50,7 @@ def framed(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
     return made.with_columns(pl.selectors.float().fill_nan(None))
 
 
-def account_row(
-    score: str, design: str, kind: str, made: Portfolio, *, is_control: bool, paper: PaperLongShort | None
-) -> dict[str, Any]:
+def account_row(score: str, design: str, kind: str, made: Portfolio, *, is_control: bool, paper: PaperLongShort | None) -> dict[str, Any]:
     """Row of `accounts`."""
     found = made.figures
     gross, net = found.gross, found.net
