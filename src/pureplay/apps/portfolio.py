@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
 import polars as pl
 
 from pureplay.apps.config import RunConfig, read_config

@@ -21,18 +21,42 @@ __all__ = ["LUCK", "REALITY", "Series", "grid_series", "luck_row", "reality"]
 Key = tuple[str, str]
 _FEWEST_SPLITS: Final = 4
 LUCK: Final = {
-    **{"score": pl.String, "kind": pl.String, "sharpe": pl.Float64, "n": pl.Int64, "skew": pl.Float64, "kurtosis": pl.Float64},
-    **{"trials": pl.Int64, "trial_sd": pl.Float64, "threshold": pl.Float64, "deflated": pl.Float64, "undeflated": pl.Float64},
-    **{"track_years": pl.Float64, "years": pl.Float64, "more_years": pl.Float64},
+    "score": pl.String,
+    "kind": pl.String,
+    "sharpe": pl.Float64,
+    "n": pl.Int64,
+    "skew": pl.Float64,
+    "kurtosis": pl.Float64,
+    "trials": pl.Int64,
+    "trial_sd": pl.Float64,
+    "threshold": pl.Float64,
+    "deflated": pl.Float64,
+    "undeflated": pl.Float64,
+    "track_years": pl.Float64,
+    "years": pl.Float64,
+    "more_years": pl.Float64,
 }
 REALITY: Final = {
-    **{"kind": pl.String, "variants": pl.Int64, "n": pl.Int64, "p_lower": pl.Float64, "p_consistent": pl.Float64, "p_upper": pl.Float64},
-    **{"best": pl.String, "pbo": pl.Float64, "slope": pl.Float64, "loss": pl.Float64},
+    "kind": pl.String,
+    "variants": pl.Int64,
+    "n": pl.Int64,
+    "p_lower": pl.Float64,
+    "p_consistent": pl.Float64,
+    "p_upper": pl.Float64,
+    "best": pl.String,
+    "pbo": pl.Float64,
+    "slope": pl.Float64,
+    "loss": pl.Float64,
 }
 VARIANTS: Final = {"kind": pl.String, "score": pl.String, "design": pl.String, "sharpe": pl.Float64, "superior": pl.Boolean}
 FOLDS: Final = {
-    **{"kind": pl.String, "fold": pl.Int64, "first": pl.Date, "last": pl.Date, "chosen": pl.String},
-    **{"train": pl.Float64, "test": pl.Float64},
+    "kind": pl.String,
+    "fold": pl.Int64,
+    "first": pl.Date,
+    "last": pl.Date,
+    "chosen": pl.String,
+    "train": pl.Float64,
+    "test": pl.Float64,
 }
 
 

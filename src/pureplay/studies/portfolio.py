@@ -9,13 +9,12 @@ import numpy as np
 import polars as pl
 
 from pureplay.dataset import Dataset
-from pureplay.errors import InsufficientDataError, SettingError, TableError
+from pureplay.errors import InsufficientDataError, TableError
 from pureplay.evaluate.diagnostics import factor_correlations
 from pureplay.evaluate.paper import PaperLongShort, paper_long_short
 from pureplay.evaluate.portfolio.backtest import Account, Desk
 from pureplay.evaluate.portfolio.benchmark import Benchmark
 from pureplay.evaluate.portfolio.performance import sessions_per_year
-from pureplay.evaluate.portfolio.records import Portfolio
 from pureplay.evaluate.portfolio.rules import MarketRules
 from pureplay.evaluate.portfolio.settings import Kind, PortfolioSettings
 from pureplay.evaluate.trials import TrialCount

@@ -16,8 +16,16 @@ from pureplay.signals.composite import composite_scores
 from pureplay.signals.residual import residual_market
 from pureplay.signals.settings import SignalSettings
 from pureplay.signals.workshop import PeerWorkshop
-from pureplay.studies.controls import INDUSTRY, OWN_ONLY, control_score, deal_within_industry, industry_control, main_labels, shuffle_source
-from pureplay.studies.controls import schemes_by_depth
+from pureplay.studies.controls import (
+    INDUSTRY,
+    OWN_ONLY,
+    control_score,
+    deal_within_industry,
+    industry_control,
+    main_labels,
+    schemes_by_depth,
+    shuffle_source,
+)
 from pureplay.studies.portfolio_settings import PortfolioStudySettings
 
 __all__ = ["Scored", "portfolio_base", "scored"]

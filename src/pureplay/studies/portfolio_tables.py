@@ -19,23 +19,33 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         **dict.fromkeys(("gross", "gross_min", "gross_max", "net", "net_min", "net_max", "volatility", "sharpe_gross"), _REAL),
         **dict.fromkeys(("sharpe_net", "sharpe_net_min", "sharpe_net_max", "t_net", "max_drawdown", "turnover", "cost", "fees"), _REAL),
         **dict.fromkeys(("impact", "borrow", "exposure", "cash", "names", "blocked_share", "delisted"), _REAL),
-        **{"accounts": _WHOLE, "first": _DAY, "last": _DAY, "is_control": _FLAG, "paper": _REAL, "sharpe_paper": _REAL},
+        "accounts": _WHOLE,
+        "first": _DAY,
+        "last": _DAY,
+        "is_control": _FLAG,
+        "paper": _REAL,
+        "sharpe_paper": _REAL,
     },
     "benchmarks": {
         **_KEY,
         "benchmark": _TEXT,
         **dict.fromkeys(("active", "tracking_error", "information_ratio", "t_active", "beta", "relative_drawdown"), _REAL),
-        **{"index_return": _REAL, "index_sharpe": _REAL, "is_total_return": _FLAG},
+        "index_return": _REAL,
+        "index_sharpe": _REAL,
+        "is_total_return": _FLAG,
     },
     "years": {
         **_KEY,
-        **{"year": _WHOLE, "partial": _FLAG, "months": _WHOLE},
+        "year": _WHOLE,
+        "partial": _FLAG,
+        "months": _WHOLE,
         **dict.fromkeys(("gross", "net", "sharpe_net", "max_drawdown", "turnover"), _REAL),
     },
     "daily": {"score": _TEXT, "kind": _TEXT, "date": _DAY, **dict.fromkeys(("gross", "net", "wealth_gross", "wealth_net"), _REAL)},
     "index_daily": {"benchmark": _TEXT, "date": _DAY, "ret": _REAL, "wealth": _REAL},
     "capacity": {
-        **{"score": _TEXT, "kind": _TEXT},
+        "score": _TEXT,
+        "kind": _TEXT,
         **dict.fromkeys(("capital", "gross", "net", "cost", "impact", "blocked_share"), _REAL),
     },
     "correlations": {"score": _TEXT, "factor": _TEXT, "rank": _REAL, "returns": _REAL},
@@ -55,7 +65,10 @@ def account_row(score: str, design: str, kind: str, made: Portfolio, *, is_contr
     found = made.figures
     gross, net = found.gross, found.net
     return {
-        **{"score": score, "design": design, "kind": kind, "is_control": is_control},
+        "score": score,
+        "design": design,
+        "kind": kind,
+        "is_control": is_control,
         **_spread("gross", gross["annual_return"]),
         **_spread("net", net["annual_return"]),
         **_spread("sharpe_net", net["sharpe"]),
@@ -82,7 +95,10 @@ def active_row(score: str, design: str, made: Portfolio, index: Benchmark) -> di
     if active is None or own is None or made.figures.together_active is None:
         return {}
     return {
-        **{"score": score, "design": design, "kind": "long_only", "benchmark": index.name},
+        "score": score,
+        "design": design,
+        "kind": "long_only",
+        "benchmark": index.name,
         "active": active["active_return"].mean,
         "tracking_error": active["tracking_error"].mean,
         "information_ratio": active["information_ratio"].mean,
@@ -117,7 +133,9 @@ def capacity_row(score: str, kind: str, capital: float, made: Portfolio) -> dict
     """Row of `capacity`."""
     found = made.figures
     return {
-        **{"score": score, "kind": kind, "capital": capital},
+        "score": score,
+        "kind": kind,
+        "capital": capital,
         "gross": found.gross["annual_return"].mean,
         "net": found.net["annual_return"].mean,
         "cost": found.fees.mean + found.impact.mean + found.borrow.mean,
