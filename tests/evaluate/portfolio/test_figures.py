@@ -211,6 +211,8 @@ def test_the_benchmark_starts_where_an_account_is_opened(two: tuple[Books, Sessi
     assert made.by_offset["active_active_return"][0] == pytest.approx(sum(gaps) / 6 * figures.sessions_per_year)
     assert figures.active is not None
     assert figures.active["tracking_error"].max >= figures.active["tracking_error"].mean >= figures.active["tracking_error"].min
+    early = replace(side, returns=np.array([0.5, 0.02, -0.01, 0.03, 0.0, 0.01]))  # before the close at which the first account is opened
+    assert both(*two, grid=2, benchmark=early)[0] == figures
     absent = replace(side, returns=np.array([np.nan, 0.02, np.nan, 0.03, 0.0, 0.01]))
     with pytest.raises(SettingError, match="'IDX' lacks 1 sessions of the portfolio, the first 2020-01-03"):
         both(*two, grid=2, benchmark=absent)
@@ -534,6 +536,9 @@ def test_schemas_hold_also_where_nothing_is_known() -> None:
         ("2020-01-01", 254, [False]),
         ("2020-01-01", 253, [True]),
         ("2020-06-01", 262, [True, True]),
+        ("2021-01-01", 253, [False]),  # to 21 December, a Tuesday
+        ("2021-01-01", 252, [True]),
+        ("2021-01-11", 255, [True]),  # a Monday
     ],
 )
 def test_partial_years_are_flagged(start: str, count: int, partial: list[bool]) -> None:
@@ -549,6 +554,8 @@ def test_turnover_by_year_leaves_the_first_build_out() -> None:
     years = both(keep(returns, plan)[0], sessions)[1].years
     assert sessions.dates[9] == np.datetime64("2021-01-01")
     assert years["turnover"].to_list() == pytest.approx([1.0, 0.5])
+    late = keep(returns, Plan(rebalances={12: {0: 1.0}}), offset=1)[0]  # it does not live in the first year
+    assert both(stack([keep(returns, plan)[0], late]), sessions)[1].years["turnover"].to_list() == pytest.approx([1.0, 0.25])
 
 
 def record(seed: int = 3) -> Portfolio:

@@ -14,6 +14,7 @@ from pureplay.panel import Axes, FloatArray, to_frame
 from tests.evaluate.portfolio.ledger import Plan, axes, keep, market, random_accounts, weekdays
 
 CAPITAL = 1000.0
+HELD = ("value", "trade", "cost", "payout")
 TIES = 1e-9 * CAPITAL  # some thousand sums of numbers near the capital: rounding stays below 1e-12 of it
 
 
@@ -179,6 +180,24 @@ def test_a_ruined_account_stays_at_nothing() -> None:
     assert made["value"].to_list() == pytest.approx([1000, 499, 0, 0])
     assert made["gap"].max() < TIES
     assert positions["weight"].to_list() == pytest.approx([-1, -1500 / 499])
+
+
+def test_a_name_that_is_paid_out_at_nothing_is_gone_before_ruin_is_judged() -> None:
+    returns = np.array([[0.0], [0.2], [1.5], [0.0]])
+    books, held = keep(returns, Plan(rebalances={0: {0: -1.0}}, payouts={(2, 0): -1.0}, fee=0.0))
+    assert books.value[0].tolist() == pytest.approx([1000, 800, 2000, 2000])  # 3000 short against 2000 of cash, and nothing to pay
+    positions, account, paid, _ = frames(books, held, returns)
+    assert positions.row(2)[2:] == (0.0, 0.0, 0.0, 0.0, 0.0)
+    made = replay(positions, account, paid, capital=CAPITAL)
+    assert made["value"].to_list() == pytest.approx([1000, 800, 2000, 2000])
+    assert made["gap"].max() < TIES
+
+
+def test_a_line_without_an_account_behind_it_has_no_weight() -> None:
+    returns = np.array([[0.0], [0.5], [0.8]])
+    books, held = keep(returns, Plan(rebalances={0: {0: -1.0}}, fee=0.0, borrow=0.001))
+    closed = replace(held, row=np.array([0, 1, 2]), asset=np.zeros(3, np.int32), **{name: np.zeros(3) for name in HELD})
+    assert frames(books, closed, returns)[0]["weight"].to_list() == [0.0, 0.0, None]
 
 
 def test_later_rows_change_no_earlier_line() -> None:
