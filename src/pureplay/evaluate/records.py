@@ -179,8 +179,8 @@ class OrthogonalICIR:
     base leaves, with its 5 % and 95 % dates. dropped: dates on which a base column was constant or redundant, by column. controls:
     figures of the controls. nested: the signal orthogonal to base plus the z-scores of all controls, None without controls.
     not_evaluable: controls without figures, for reasons that stand in the notes. shuffled_t: nested t of each within-industry shuffle
-    that has one; shuffled_icir, shuffled_raw_icir: orthogonal and raw ICIR of each shuffle that has one, as the signal's own.
-    shuffles_asked: how many shuffles were asked for. notes: what the reader should know.
+    that has one; shuffles_asked: how many were asked for. shuffled_icir, shuffled_raw_icir: orthogonal and raw ICIR of each shuffle that
+    has one, worked out as the signal's own. notes: what the reader should know.
     """
 
     raw: ICSummary

@@ -21,7 +21,7 @@ def expected_max_sharpe(trial_sd: float, trials: int) -> float:
     return trial_sd * ((1 - _EULER_GAMMA) * at(1 - 1 / trials) + _EULER_GAMMA * at(1 - 1 / (trials * math.e)))
 
 
-def years_to_decide(t: float, years: float, critical: float = _CRITICAL_T, power: float | None = None) -> float:
+def years_to_decide(t: float, years: float, critical: float = _CRITICAL_T, power: float | None = None) -> float:  # noqa: ARG001
     """More years until an effect of the same size would pass `critical`: t grows with the square root of the record.
 
     years: length of the record behind t. 0 where t passes already, inf for t <= 0, NaN where t or years is missing.

@@ -176,7 +176,9 @@ def _with_shuffles(
     same = {name: control for name, control in controls.items() if name in used}  # the shuffles meet what the signal met
     labels = main_labels(data, market.axes, schemes[0])
     files = np.asarray((peers.mix.active >= 0).any(axis=0))
-    found, raw, orthogonal = [], [], []
+    found: list[float] = []
+    raw: list[float] = []
+    orthogonal: list[float] = []
     for number in range(evaluation.shuffles):
         say(f"within-industry shuffles {number + 1}/{evaluation.shuffles}")
         source = shuffle_source(labels, files, np.random.default_rng([evaluation.seed, number]))

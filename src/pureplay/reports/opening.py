@@ -1,0 +1,206 @@
+"""What a page opens with: one plain paragraph on the verdict, and a table of what others would have got."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+
+import polars as pl
+
+from pureplay.evaluate.records import CRITICAL_T, ControlFigure, ICSummary, OrthogonalICIR
+from pureplay.evaluate.trials import TrialCount
+from pureplay.reports.formats import DASH, NO_BREAK, count, enumerate_words, extent, number, signed, span
+from pureplay.reports.grids import Cell
+from pureplay.reports.wording import missing
+from pureplay.stats.inference import MeanTest
+from pureplay.stats.sharpe import expected_max_sharpe, years_to_decide
+
+__all__ = ["Other", "opening", "others", "record_years"]
+
+_DAYS_A_YEAR = 365.25
+_LONGEST = 1000.0  # years beyond which a number would say no more
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A row of "what others would have got": raw and orthogonal ICIR, and the t that it is compared by. own: the signal itself."""
+
+    name: str
+    raw: Cell
+    orthogonal: Cell
+    t: Cell
+    own: bool = False
+
+
+def record_years(verdict: OrthogonalICIR) -> float:
+    """Calendar years from the first to the last date with an orthogonal IC; NaN without one."""
+    days = verdict.orthogonal.daily.filter(pl.col("ic").is_not_null())["date"]
+    first, last = days.min(), days.max()
+    return (last - first).days / _DAYS_A_YEAR if isinstance(first, date) and isinstance(last, date) else math.nan
+
+
+def opening(verdict: OrthogonalICIR | None, trials: TrialCount | None, years: float | None = None) -> str:
+    """The verdict in one plain paragraph of 150 words at most, as text without markup.
+
+    Found, not found or not decidable; the hardest test with its t and one-sided p; the ICIR and where signals that know nothing land; how many
+    settings were tried, and what the best of as many that know nothing would reach; what shuffles and `own_only` get; how many more years an
+    effect of this size would take to pass. verdict: None where nothing can be evaluated. trials: None where no log is kept.
+    years: length of the record in calendar years, None = `record_years` of the verdict.
+    """
+    if verdict is None:
+        said = ("Not decidable: these scores cannot be judged, for the reason below.", _tried(trials, None, math.nan))
+        return " ".join((*said, "More years would help only if they bring enough names or dates."))
+    tests = sorted((each for each in _named_tests(verdict) if not math.isnan(each[1].t)), key=lambda each: each[1].t)
+    span_years = record_years(verdict) if years is None else years
+    parts = (_claim(verdict), _confidence(tests), _level(verdict), _tried(trials, verdict.orthogonal, verdict.icir))
+    return " ".join(each for each in (*parts, _placebos(verdict), _more_years(verdict, tests, span_years)) if each)
+
+
+def _named_tests(verdict: OrthogonalICIR) -> list[tuple[str, MeanTest]]:
+    """Every test of the claim, each with what it sets the signal against."""
+    named = [(f"paired day by day with {each.name}", each.paired) for each in verdict.controls if not each.identical]
+    return named + ([("nested: what factors and controls leave", verdict.nested.test)] if verdict.nested is not None else [])
+
+
+def _claim(verdict: OrthogonalICIR) -> str:
+    if verdict.product_information == "found":
+        return "Found: product information is what earns this score its result."
+    if verdict.product_information == "not found":
+        return "Not found: nothing shows that product information earns this score its result."
+    lacks = enumerate_words(missing(verdict)) or DASH
+    return f"Not decidable: whether product information earns this score its result cannot be told, as the study lacks {lacks}."
+
+
+def _confidence(tests: Sequence[tuple[str, MeanTest]]) -> str:
+    """How the tests against scores without products end, and the one that decides."""
+    if not tests:
+        return "No test against the same score without products could be made."
+    passed, (name, hardest) = sum(test.t > CRITICAL_T for _, test in tests), tests[0]
+    what = "The only test" if len(tests) == 1 else f"Of {len(tests)} tests"
+    how = f"{'passes' if passed else 'fails'}" if len(tests) == 1 else f"{'all' if passed == len(tests) else passed or 'none'} pass"
+    return (
+        f"{what} against the same score without products {how}; the {'one' if len(tests) == 1 else 'hardest'} ({name}) has t"
+        f"{NO_BREAK}{signed(hardest.t, 2)}, where {CRITICAL_T} is needed: luck alone does as well in {_luck(hardest)} of cases (one-sided p)."
+    )
+
+
+def _luck(test: MeanTest) -> str:
+    """One-sided p in percent; the record's is two-sided."""
+    p = test.p / 2 if test.t > 0 else 1 - test.p / 2
+    if math.isnan(p):
+        return DASH
+    return f"under 0.1{NO_BREAK}%" if p < 0.001 else f"{100 * p:.1f}{NO_BREAK}%"
+
+
+def _level(verdict: OrthogonalICIR) -> str:
+    found = verdict.orthogonal
+    taken = f"{count(len(verdict.base))} factors taken out" if verdict.base else "no factors taken out"
+    head = f"With {taken}, its ICIR (mean over spread of its rank correlation with later returns) is {signed(found.icir)}"
+    if found.null is None:
+        return f"{head}; where signals that know nothing land was not simulated."
+    band = dict(found.null.quantiles)
+    low, high = band.get(0.025, math.nan), band.get(0.975, math.nan)
+    place = "inside" if low <= found.icir <= high else "outside"
+    return f"{head}, {place} the {span(low, high)} where 95{NO_BREAK}% of signals that know nothing land."
+
+
+def _tried(trials: TrialCount | None, found: ICSummary | None, icir: float) -> str:
+    """How many settings were tried, and whether the best of as many ignorant ones would do as well."""
+    if trials is None:
+        return "The trial log was switched off, so how many settings were tried is unknown."
+    if trials.distinct <= 1:
+        return "One signal setting was tried on these data."
+    tried = f"{count(trials.distinct)} signal settings were tried on these data"
+    best = math.nan if found is None or found.null is None else expected_max_sharpe(found.null.sd, trials.distinct)
+    if not (math.isfinite(best) and math.isfinite(icir)):
+        return f"{tried}."
+    passes = "passes" if icir > best else "does not pass"
+    return f"{tried}; the best of as many that know nothing would reach about {signed(best)}, which it {passes}."
+
+
+def _placebos(verdict: OrthogonalICIR) -> str:
+    """What shuffles and own_only get, in the unit of the signal, and whether a shuffle does as well in the nested test."""
+    own = next((each for each in verdict.controls if each.name == "own_only"), None)
+    parts = [
+        *_shuffled(verdict),
+        *([f"the market in place of peers (own_only) gives {signed(own.orthogonal.icir)}"] if own is not None else []),
+    ]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _shuffled(verdict: OrthogonalICIR) -> Iterator[str]:
+    known = [each for each in verdict.shuffled_icir if math.isfinite(each)]
+    if known:
+        low, high = extent(known)
+        yield f"shuffling products within industries gives {signed(median(known))} in the median ({signed(low)} to {signed(high)})"
+    reached = _reached(verdict)
+    if reached is not None:
+        yield f"{reached or 'none'} of {len(verdict.shuffled_t)} shuffles {'do' if reached > 1 else 'does'} as well in the nested test"
+
+
+def _reached(verdict: OrthogonalICIR) -> int | None:
+    """Shuffles whose nested t is at least the signal's; None where one of them is absent."""
+    if verdict.nested is None or math.isnan(verdict.nested.test.t) or not verdict.shuffled_t:
+        return None
+    return sum(each >= verdict.nested.test.t for each in verdict.shuffled_t)
+
+
+def _more_years(verdict: OrthogonalICIR, tests: Sequence[tuple[str, MeanTest]], years: float) -> str:
+    """How many more years of the same effect would decide the question, from the hardest test."""
+    if verdict.product_information == "found":
+        return "No more years are needed."
+    lost = verdict.nested is None or len(tests) < len(_named_tests(verdict))
+    if verdict.product_information == "not decidable":
+        return (
+            "How many more years would decide it cannot be told before every test has a t."
+            if lost
+            else "More years are not what is lacking."
+        )
+    more = years_to_decide(tests[0][1].t, years) if tests else math.nan
+    if math.isnan(more):
+        return ""
+    if math.isinf(more):
+        return "No number of years would do if the estimate is right."
+    if more > 0:
+        also = " if the shuffles then fall behind" if _reached(verdict) else ""
+        return f"An effect of this size would pass after {_span_of(more)} more years{also}."
+    return "More years alone would not settle it, since the shuffles would gain too."
+
+
+def _span_of(more: float) -> str:
+    if more > _LONGEST:
+        return f"over {count(_LONGEST)}"
+    return f"about {number(more, 1) if more < 10 else count(more)}"
+
+
+def others(verdict: OrthogonalICIR) -> tuple[Other, ...]:
+    """The signal, each control and the shuffles, in one unit; a dash where there is no figure.
+
+    t: nested for the signal and the shuffles; for a control the paired one, signal against control.
+    """
+    nested = Cell() if verdict.nested is None else Cell(signed(verdict.nested.test.t, 2), "nested")
+    own = Other("signal", Cell(signed(verdict.raw.icir)), Cell(signed(verdict.icir)), nested, own=True)
+    lost = (Other(name, Cell(DASH, "not evaluable"), Cell(), Cell()) for name in verdict.not_evaluable)
+    return (own, *(_control(each) for each in verdict.controls), *lost, *_shuffles(verdict))
+
+
+def _control(found: ControlFigure) -> Other:
+    t = Cell("identical") if found.identical else Cell(signed(found.paired.t, 2), "paired")
+    return Other(found.name, Cell(signed(found.raw.icir)), Cell(signed(found.orthogonal.icir)), t)
+
+
+def _shuffles(verdict: OrthogonalICIR) -> Iterator[Other]:
+    figures = (verdict.shuffled_raw_icir, verdict.shuffled_icir, verdict.shuffled_t)
+    if any(figures):
+        raw, orthogonal, t = (_middle(each, digits) for each, digits in zip(figures, (3, 3, 2), strict=True))
+        yield Other(f"{max(map(len, figures))} shuffles, median", raw, orthogonal, t)
+
+
+def _middle(values: Sequence[float], digits: int) -> Cell:
+    known = [each for each in values if math.isfinite(each)]
+    if not known:
+        return Cell()
+    low, high = extent(known)
+    return Cell(signed(median(known), digits), f"{signed(low, digits)} to {signed(high, digits)}")
