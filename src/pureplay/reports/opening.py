@@ -41,10 +41,10 @@ def record_years(verdict: OrthogonalICIR) -> float:
 
 
 def opening(verdict: OrthogonalICIR | None, trials: TrialCount | None, years: float | None = None) -> str:
-    """The verdict in one plain paragraph of 150 words at most, as text without markup.
+    """The verdict in one plain paragraph of at most 150 words, as text without markup.
 
-    Found, not found or not decidable; the hardest test with its t and one-sided p; the ICIR and where signals that know nothing land; how many
-    settings were tried, and what the best of as many that know nothing would reach; what shuffles and `own_only` get; how many more years an
+    Found, not found or not decidable; the hardest test with its t and one-sided p; the ICIR and where chance signals land; how many
+    settings were tried, and what the best of as many chance signals would reach; what shuffles and `own_only` get; how many more years an
     effect of this size would take to pass. verdict: None where nothing can be evaluated. trials: None where no log is kept.
     years: length of the record in calendar years, None = `record_years` of the verdict.
     """
@@ -69,7 +69,7 @@ def _claim(verdict: OrthogonalICIR) -> str:
     if verdict.product_information == "not found":
         return "Not found: nothing shows that product information earns this score its result."
     lacks = enumerate_words(missing(verdict)) or DASH
-    return f"Not decidable: whether product information earns this score its result cannot be told, as the study lacks {lacks}."
+    return f"Not decidable: the study lacks {lacks} to judge product information."
 
 
 def _confidence(tests: Sequence[tuple[str, MeanTest]]) -> str:
@@ -77,12 +77,13 @@ def _confidence(tests: Sequence[tuple[str, MeanTest]]) -> str:
     if not tests:
         return "No test against the same score without products could be made."
     passed, (name, hardest) = sum(test.t > CRITICAL_T for _, test in tests), tests[0]
-    what = "The only test" if len(tests) == 1 else f"Of {len(tests)} tests"
-    how = f"{'passes' if passed else 'fails'}" if len(tests) == 1 else f"{'all' if passed == len(tests) else passed or 'none'} pass"
-    return (
-        f"{what} against the same score without products {how}; the {'one' if len(tests) == 1 else 'hardest'} ({name}) has t"
-        f"{NO_BREAK}{signed(hardest.t, 2)}, where {CRITICAL_T} is needed: luck alone does as well in {_luck(hardest)} of cases (one-sided p)."
-    )
+    if len(tests) == 1:
+        head = f"The only test against the same score without products ({name}) {'passes' if passed else 'fails'}: it"
+    else:
+        many = "all pass" if passed == len(tests) else "1 passes" if passed == 1 else f"{passed or 'none'} pass"
+        head = f"Of {len(tests)} tests against the same score without products {many}; the hardest ({name})"
+    bar = f"t{NO_BREAK}{signed(hardest.t, 2)} (needed: {CRITICAL_T})"
+    return f"{head} has {bar}: luck alone does as well in {_luck(hardest)} of cases (one-sided p)."
 
 
 def _luck(test: MeanTest) -> str:
@@ -96,13 +97,15 @@ def _luck(test: MeanTest) -> str:
 def _level(verdict: OrthogonalICIR) -> str:
     found = verdict.orthogonal
     taken = f"{count(len(verdict.base))} factors taken out" if verdict.base else "no factors taken out"
+    if math.isnan(found.icir):
+        return f"With {taken}, it has no ICIR (mean over spread of its rank correlation with later returns): too few dates."
     head = f"With {taken}, its ICIR (mean over spread of its rank correlation with later returns) is {signed(found.icir)}"
     if found.null is None:
-        return f"{head}; where signals that know nothing land was not simulated."
+        return f"{head}; where chance signals land was not simulated."
     band = dict(found.null.quantiles)
     low, high = band.get(0.025, math.nan), band.get(0.975, math.nan)
     place = "inside" if low <= found.icir <= high else "outside"
-    return f"{head}, {place} the {span(low, high)} where 95{NO_BREAK}% of signals that know nothing land."
+    return f"{head}, {place} the {span(low, high)} where 95{NO_BREAK}% of chance signals land."
 
 
 def _tried(trials: TrialCount | None, found: ICSummary | None, icir: float) -> str:
@@ -116,7 +119,7 @@ def _tried(trials: TrialCount | None, found: ICSummary | None, icir: float) -> s
     if not (math.isfinite(best) and math.isfinite(icir)):
         return f"{tried}."
     passes = "passes" if icir > best else "does not pass"
-    return f"{tried}; the best of as many that know nothing would reach about {signed(best)}, which it {passes}."
+    return f"{tried}; the best of as many chance signals would reach about {signed(best)}, which it {passes}."
 
 
 def _placebos(verdict: OrthogonalICIR) -> str:
@@ -153,19 +156,15 @@ def _more_years(verdict: OrthogonalICIR, tests: Sequence[tuple[str, MeanTest]], 
         return "No more years are needed."
     lost = verdict.nested is None or len(tests) < len(_named_tests(verdict))
     if verdict.product_information == "not decidable":
-        return (
-            "How many more years would decide it cannot be told before every test has a t."
-            if lost
-            else "More years are not what is lacking."
-        )
+        return "Years to decide cannot be told without every t." if lost else "More years are not what is lacking."
     more = years_to_decide(tests[0][1].t, years) if tests else math.nan
     if math.isnan(more):
         return ""
     if math.isinf(more):
         return "No number of years would do if the estimate is right."
     if more > 0:
-        also = " if the shuffles then fall behind" if _reached(verdict) else ""
-        return f"An effect of this size would pass after {_span_of(more)} more years{also}."
+        also = " if the shuffles fall behind" if _reached(verdict) else ""
+        return f"This effect would pass after {_span_of(more)} more years{also}."
     return "More years alone would not settle it, since the shuffles would gain too."
 
 
