@@ -128,7 +128,7 @@ def test_placebos_stand_in_the_unit_of_the_signal() -> None:
     assert median(LUCK) == pytest.approx(0.09)
     text = said(FOUND)
     assert "Shuffling products within industries gives +0.090 in the median (−0.100 to +0.280)" in text
-    assert "none of 20 shuffles does as well in the nested test; the market in place of peers (own_only) gives +0.114." in text
+    assert "not one of 20 shuffles does as well in the nested test; the market in place of peers (own_only) gives +0.114." in text
     moved = replace(FOUND, shuffled_icir=tuple(each + 0.5 for each in LUCK), shuffled_t=(3.1, *[0.0] * 19))
     assert "gives +0.590 in the median (+0.400 to +0.780); 1 of 20 shuffles does as well" in said(moved)
     assert "own_only" not in said(replace(FOUND, controls=FOUND.controls[1:]))

@@ -140,7 +140,7 @@ def _shuffled(verdict: OrthogonalICIR) -> Iterator[str]:
         yield f"shuffling products within industries gives {signed(median(known))} in the median ({signed(low)} to {signed(high)})"
     reached = _reached(verdict)
     if reached is not None:
-        yield f"{reached or 'none'} of {len(verdict.shuffled_t)} shuffles {'do' if reached > 1 else 'does'} as well in the nested test"
+        yield f"{reached or 'not one'} of {len(verdict.shuffled_t)} shuffles {'do' if reached > 1 else 'does'} as well in the nested test"
 
 
 def _reached(verdict: OrthogonalICIR) -> int | None:
