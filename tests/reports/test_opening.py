@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from pureplay.evaluate.deciding import record_years
 from pureplay.evaluate.records import CRITICAL_T, OrthogonalICIR
 from pureplay.evaluate.trials import TrialCount
-from pureplay.reports.opening import opening, others, record_years
+from pureplay.reports.opening import opening, others
 from pureplay.reports.study import render_study
 from pureplay.reports.tearsheet import render
 from tests.reports.factory import HOSTILE, NAN, bare, mean_test, offset_null, study, summary, verdict, weekdays

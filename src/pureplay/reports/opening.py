@@ -3,22 +3,17 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from statistics import median
 
-import polars as pl
-
+from pureplay.evaluate.deciding import ClaimTest, best_of_chance, claim_tests, more_years, record_years
 from pureplay.evaluate.records import CRITICAL_T, ControlFigure, ICSummary, OrthogonalICIR
 from pureplay.evaluate.trials import TrialCount
 from pureplay.reports.formats import DASH, NO_BREAK, count, enumerate_words, extent, number, signed, span
 from pureplay.reports.grids import Cell
 from pureplay.reports.wording import missing
-from pureplay.stats.inference import MeanTest
-from pureplay.stats.sharpe import expected_max_sharpe, years_to_decide
 
-__all__ = ["Other", "opening", "others", "record_years"]
+__all__ = ["Other", "opening", "others"]
 
-_DAYS_A_YEAR = 365.25
 _LONGEST = 1000.0  # years beyond which a number would say no more
 
 
@@ -33,13 +28,6 @@ class Other:
     own: bool = False
 
 
-def record_years(verdict: OrthogonalICIR) -> float:
-    """Calendar years from the first to the last date with an orthogonal IC; NaN without one."""
-    days = verdict.orthogonal.daily.filter(pl.col("ic").is_not_null())["date"]
-    first, last = days.min(), days.max()
-    return (last - first).days / _DAYS_A_YEAR if isinstance(first, date) and isinstance(last, date) else math.nan
-
-
 def opening(verdict: OrthogonalICIR | None, trials: TrialCount | None, years: float | None = None) -> str:
     """The verdict in one plain paragraph of at most 150 words, as text without markup.
 
@@ -51,16 +39,10 @@ def opening(verdict: OrthogonalICIR | None, trials: TrialCount | None, years: fl
     if verdict is None:
         said = ("Not decidable: these scores cannot be judged, for the reason below.", _tried(trials, None, math.nan))
         return " ".join((*said, "More years would help only if they bring enough names or dates."))
-    tests = sorted((each for each in _named_tests(verdict) if not math.isnan(each[1].t)), key=lambda each: each[1].t)
+    tests = claim_tests(verdict)
     span_years = record_years(verdict) if years is None else years
     parts = (_claim(verdict), _confidence(tests), _level(verdict), _tried(trials, verdict.orthogonal, verdict.icir))
     return " ".join(each for each in (*parts, _placebos(verdict), _more_years(verdict, tests, span_years)) if each)
-
-
-def _named_tests(verdict: OrthogonalICIR) -> list[tuple[str, MeanTest]]:
-    """Every test of the claim, each with what it sets the signal against."""
-    named = [(f"paired day by day with {each.name}", each.paired) for each in verdict.controls if not each.identical]
-    return named + ([("nested: what factors and controls leave", verdict.nested.test)] if verdict.nested is not None else [])
 
 
 def _claim(verdict: OrthogonalICIR) -> str:
@@ -72,26 +54,29 @@ def _claim(verdict: OrthogonalICIR) -> str:
     return f"Not decidable: the study lacks {lacks} to judge product information."
 
 
-def _confidence(tests: Sequence[tuple[str, MeanTest]]) -> str:
+def _confidence(claimed: Sequence[ClaimTest]) -> str:
     """How the tests against scores without products end, and the one that decides."""
+    tests = [each for each in claimed if not math.isnan(each.t)]
     if not tests:
         return "No test against the same score without products could be made."
-    passed, (name, hardest) = sum(test.t > CRITICAL_T for _, test in tests), tests[0]
+    passed, hardest = sum(each.t > CRITICAL_T for each in tests), tests[0]
     if len(tests) == 1:
-        head = f"The only test against the same score without products ({name}) {'passes' if passed else 'fails'}: it"
+        head = f"The only test against the same score without products ({_name(hardest)}) {'passes' if passed else 'fails'}: it"
     else:
         many = "all pass" if passed == len(tests) else "1 passes" if passed == 1 else f"{passed or 'none'} pass"
-        head = f"Of {len(tests)} tests against the same score without products {many}; the hardest ({name})"
+        head = f"Of {len(tests)} tests against the same score without products {many}; the hardest ({_name(hardest)})"
     bar = f"t{NO_BREAK}{signed(hardest.t, 2)} (needed: {CRITICAL_T})"
-    return f"{head} has {bar}: luck alone does as well in {_luck(hardest)} of cases (one-sided p)."
+    return f"{head} has {bar}: luck alone does as well in {_share(hardest.luck)} of cases (one-sided p)."
 
 
-def _luck(test: MeanTest) -> str:
-    """One-sided p in percent; the record's is two-sided."""
-    p = test.p / 2 if test.t > 0 else 1 - test.p / 2
-    if math.isnan(p):
+def _name(test: ClaimTest) -> str:
+    return "nested: what factors and controls leave" if test.control is None else f"paired day by day with {test.control}"
+
+
+def _share(luck: float) -> str:
+    if math.isnan(luck):
         return DASH
-    return f"under 0.1{NO_BREAK}%" if p < 0.001 else f"{100 * p:.1f}{NO_BREAK}%"
+    return f"under 0.1{NO_BREAK}%" if luck < 0.001 else f"{100 * luck:.1f}{NO_BREAK}%"
 
 
 def _level(verdict: OrthogonalICIR) -> str:
@@ -115,7 +100,7 @@ def _tried(trials: TrialCount | None, found: ICSummary | None, icir: float) -> s
     if trials.distinct <= 1:
         return "One signal setting was tried on these data."
     tried = f"{count(trials.distinct)} signal settings were tried on these data"
-    best = math.nan if found is None or found.null is None else expected_max_sharpe(found.null.sd, trials.distinct)
+    best = math.nan if found is None else best_of_chance(found, trials.distinct)
     if not (math.isfinite(best) and math.isfinite(icir)):
         return f"{tried}."
     passes = "passes" if icir > best else "does not pass"
@@ -150,14 +135,14 @@ def _reached(verdict: OrthogonalICIR) -> int | None:
     return sum(each >= verdict.nested.test.t for each in verdict.shuffled_t)
 
 
-def _more_years(verdict: OrthogonalICIR, tests: Sequence[tuple[str, MeanTest]], years: float) -> str:
+def _more_years(verdict: OrthogonalICIR, tests: Sequence[ClaimTest], years: float) -> str:
     """How many more years of the same effect would decide the question, from the hardest test."""
     if verdict.product_information == "found":
         return "No more years are needed."
-    lost = verdict.nested is None or len(tests) < len(_named_tests(verdict))
+    lost = verdict.nested is None or any(math.isnan(each.t) for each in tests)
     if verdict.product_information == "not decidable":
         return "Years to decide cannot be told without every t." if lost else "More years are not what is lacking."
-    more = years_to_decide(tests[0][1].t, years) if tests else math.nan
+    more = more_years(tests[0].t, years) if tests else math.nan
     if math.isnan(more):
         return ""
     if math.isinf(more):
