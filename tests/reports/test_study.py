@@ -25,6 +25,7 @@ KEYS = [
     *("placebos", "fit", "factor-returns"),
 ]
 SECTIONS = [
+    "In plain words",
     *("Headline empirical findings", "Verdict", "Bases", "Years", "Charts", "Turnover and cost"),
     *("What was left out, and why", "Settings, timings and manifest", "Glossary"),
 ]

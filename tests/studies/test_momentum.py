@@ -49,7 +49,7 @@ def test_a_study_holds_everything_it_prints() -> None:
     assert made.synthetic
     assert made.verdict is not None
     assert {each.name for each in made.verdict.controls} == {"own_only", "industry"}
-    assert len(made.verdict.shuffled_t) == 2
+    assert len(made.verdict.shuffled_t) == len(made.verdict.shuffled_icir) == len(made.verdict.shuffled_raw_icir) == 2
     assert [each.horizon_sessions for each in made.horizons] == [5, 20]
     assert made.horizons[1].icir == pytest.approx(made.verdict.icir, abs=1e-12)
     assert set(made.universes) == {"syn300", "syn500"}

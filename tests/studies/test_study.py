@@ -198,6 +198,10 @@ def test_shuffles_are_those_of_run_momentum(data: Dataset, made: ProductStudy) -
     assert mine is not None
     assert len(mine.shuffled_t) == mine.shuffles_asked == study.verdict.shuffles_asked == 2
     assert mine.shuffled_t == pytest.approx(study.verdict.shuffled_t, rel=1e-9)
+    assert mine.shuffled_icir == pytest.approx(study.verdict.shuffled_icir, rel=1e-9)
+    assert mine.shuffled_raw_icir == pytest.approx(study.verdict.shuffled_raw_icir, rel=1e-9)
+    assert mine.shuffled_icir != mine.shuffled_raw_icir
+    assert len(mine.shuffled_icir) == len(mine.shuffled_raw_icir) == 2
     assert mine.nested is not None
     assert study.verdict.nested is not None
     assert mine.nested.test.t == pytest.approx(study.verdict.nested.test.t, rel=1e-9)

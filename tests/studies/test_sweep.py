@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from pureplay.dataset import Dataset
+from pureplay.evaluate.cell_figures import mean_icir
 from pureplay.evaluate.cells import plan_bases
 from pureplay.evaluate.orthogonal import Control, Evaluator, nested_t, verdict
 from pureplay.signals.momentum import product_peers, score_blocks
@@ -125,7 +126,15 @@ def test_a_shuffle_meets_the_controls_that_the_signal_met(data: Dataset, plain: 
         source = shuffle_source(labels, (peers.mix.active >= 0).any(axis=0), np.random.default_rng([3, piece.number]))
         dealt = score_blocks(market, deal_within_industry(peers, source), small.SIGNAL).composite
         wanted = nested_t(plain.ground.headline, dealt, {name: built.controls[name] for name in beside})
-        assert ewc_test(plain.run(piece)["ic"]).t == pytest.approx(wanted, rel=1e-12)
+        found, judge = plain.run(piece), plain.ground.headline
+        assert ewc_test(found["ic"]).t == pytest.approx(wanted, rel=1e-12)
+        for name, raw in (("orthogonal", False), ("raw", True)):
+            whole = judge.summary(name, judge.days(dealt, raw=raw)).icir
+            offset = judge.axes.sessions.ordinals % judge.timing.grid_sessions
+            grids = [found[name][(offset == each) & np.isfinite(found[name])] for each in np.unique(offset)]
+            plainly = [values.mean() / values.std(ddof=1) for values in grids if values.size >= 3]
+            assert np.mean(plainly) == pytest.approx(whole, rel=1e-12)  # sums in another order
+            assert mean_icir(found[name], judge.axes.sessions, judge.timing.grid_sessions) == pytest.approx(whole, rel=1e-12)
 
 
 def test_a_control_without_an_answer_stays_out_of_the_shuffles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

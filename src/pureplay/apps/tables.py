@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from pureplay.evaluate.records import OrthogonalICIR
+from pureplay.reports.opening import opening
 from pureplay.studies.records import ConstructionStudy, MomentumStudy, ProductStudy
 
 __all__ = ["describe_study", "side_by_side", "study_tables"]
@@ -54,7 +55,7 @@ def _beyond(judged: OrthogonalICIR) -> dict[str, str]:
 def describe_study(study: MomentumStudy) -> str:
     """Verdict, components and coverage of a study as text."""
     counted = study.to_dict()["coverage"]
-    lines = [f"{study.name}{' (synthetic data)' if study.synthetic else ''}"]
+    lines = [f"{study.name}{' (synthetic data)' if study.synthetic else ''}", opening(study.verdict, study.trials)]
     lines.append(
         f"  {counted['scored_rows']} scores on {counted['dates_with_scores']} dates ({counted['first']} to {counted['last']}), "
         f"{counted['median_scored'] or 0:.0f} names a date of {counted['median_traded'] or 0:.0f} that trade"
@@ -80,7 +81,7 @@ def study_tables(study: ProductStudy) -> list[Table | str]:
         if each.verdict is None:
             out.append(f"Construction {name} is not evaluable: {each.not_evaluable}")
             continue
-        out += [_headline_table(study, name), _verdict_text(each)]
+        out += [_headline_table(study, name), opening(each.verdict, study.trials), _verdict_text(each)]
     out += [f"note: {note}" for note in study.notes]
     return out
 

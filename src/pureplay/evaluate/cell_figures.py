@@ -19,7 +19,7 @@ from pureplay.sessions import DayArray, Sessions
 from pureplay.stats.inference import FEWEST_ON_GRID, ewc_test, newey_west_t
 from pureplay.stats.orthogonal import CONTAINED
 
-__all__ = ["FIGURE_COLUMNS", "BaseDays", "battery_figures", "offset_icirs"]
+__all__ = ["FIGURE_COLUMNS", "BaseDays", "battery_figures", "mean_icir", "offset_icirs"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -172,6 +172,16 @@ def offset_icirs(series: FloatArray, offset: Int64Array) -> FloatArray:
             mean, sd = values.mean(axis=1), values.std(axis=1, ddof=1)
             out[rows, column] = np.where(sd > 0, mean / np.where(sd > 0, sd, 1.0), np.nan)
     return out
+
+
+def mean_icir(ic: FloatArray, sessions: Sessions, grid_sessions: int) -> float:
+    """The headline of one daily series: mean of its ICIRs over the rebalance offsets that have one, NaN where none has.
+
+    ic: by session, NaN where skipped. The same value as `summarise` gives.
+    """
+    found = offset_icirs(ic[None], sessions.ordinals % grid_sessions)[0]
+    found = found[np.isfinite(found)]
+    return float(found.mean()) if found.size else math.nan
 
 
 def _figures(ic: FloatArray, icirs: FloatArray, horizon: int, timing: Timing) -> dict[str, Any]:

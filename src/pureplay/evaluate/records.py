@@ -179,7 +179,8 @@ class OrthogonalICIR:
     base leaves, with its 5 % and 95 % dates. dropped: dates on which a base column was constant or redundant, by column. controls:
     figures of the controls. nested: the signal orthogonal to base plus the z-scores of all controls, None without controls.
     not_evaluable: controls without figures, for reasons that stand in the notes. shuffled_t: nested t of each within-industry shuffle
-    that has one; shuffles_asked: how many were asked for. notes: what the reader should know.
+    that has one; shuffles_asked: how many were asked for. shuffled_icir, shuffled_raw_icir: orthogonal and raw ICIR of each shuffle that
+    has one, worked out as the signal's own. notes: what the reader should know.
     """
 
     raw: ICSummary
@@ -194,6 +195,8 @@ class OrthogonalICIR:
     shuffled_t: tuple[float, ...] = ()
     shuffles_asked: int = 0
     notes: tuple[str, ...] = ()
+    shuffled_icir: tuple[float, ...] = ()
+    shuffled_raw_icir: tuple[float, ...] = ()
 
     @property
     def icir(self) -> float:
@@ -247,6 +250,8 @@ class OrthogonalICIR:
             "nested_t": None if self.nested is None else self.nested.test.t,
             "not_evaluable": list(self.not_evaluable),
             "shuffled_t": list(self.shuffled_t),
+            "shuffled_icir": list(self.shuffled_icir),
+            "shuffled_raw_icir": list(self.shuffled_raw_icir),
             "shuffles_asked": self.shuffles_asked,
             "product_information": self.product_information,
             "notes": list(self.notes),

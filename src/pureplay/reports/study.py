@@ -30,6 +30,7 @@ def render_study(study: ProductStudy, *, manifest: Mapping[str, Any]) -> str:
         "lead": study_wording.lead(study),
         "facts": _facts(study),
         "base": study_wording.base_sentence(study),
+        "openings": study_wording.openings(study),
         "constructions": list(study.constructions),
         "findings": study_tables.findings(study),
         "source_note": study_wording.source_note(study),

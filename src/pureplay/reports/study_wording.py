@@ -8,11 +8,12 @@ from pureplay.evaluate.records import CRITICAL_T, OrthogonalICIR
 from pureplay.reports import wording
 from pureplay.reports.drawing import colour
 from pureplay.reports.formats import DASH, NO_BREAK, count, day, extent, percent, signed, span
+from pureplay.reports.opening import opening, others
 from pureplay.reports.study_rows import OUT, View, known, title_of, views
 from pureplay.studies.headline import published_split
 from pureplay.studies.records import ProductStudy
 
-__all__ = ["base_sentence", "cards", "lead", "source_note", "terms"]
+__all__ = ["base_sentence", "cards", "lead", "openings", "source_note", "terms"]
 
 _KINDS: Final = {
     "full": "the full base of {n} factors",
@@ -134,6 +135,23 @@ def source_note(study: ProductStudy) -> str:
         "Published figures are those of the source document, on its own data and base: they are not ours, and nothing is computed from "
         f"them. Its out-of-sample period starts after {day(published_split())}; {ours}. "
         "s.e.: standard deviation of the null; of a year, EWC standard error of its mean IC over the sd of its daily IC."
+    )
+
+
+def openings(study: ProductStudy) -> tuple[dict[str, Any], ...]:
+    """What the page opens with, a card a construction: the verdict in a plain paragraph, and what others would have got."""
+    shades = {view.name: view.shade for view in views(study)}
+    return tuple(
+        {
+            "name": title_of(name),
+            "colour": shades.get(name, colour(1)),
+            "status": wording.status(made),
+            "found": made.verdict is not None and made.verdict.product_information == "found",
+            "opening": opening(made.verdict, study.trials),
+            "others": () if made.verdict is None else others(made.verdict),
+            "why": "" if made.verdict is not None else made.not_evaluable or "No reason was recorded.",
+        }
+        for name, made in study.constructions.items()
     )
 
 

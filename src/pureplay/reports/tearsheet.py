@@ -13,6 +13,7 @@ from pureplay.reports import grids, wording
 from pureplay.reports.drawing import colour
 from pureplay.reports.formats import DASH, count, day, flatten, signed
 from pureplay.reports.gallery import gallery
+from pureplay.reports.opening import opening, others
 from pureplay.reports.page import fill
 from pureplay.studies.records import MomentumStudy
 
@@ -102,6 +103,8 @@ def _card(index: int, study: MomentumStudy) -> dict[str, Any]:
         "synthetic": study.synthetic,
         "status": wording.status(study),
         "found": verdict is not None and verdict.product_information == "found",
+        "opening": opening(verdict, study.trials),
+        "others": () if verdict is None else others(verdict),
         "paragraphs": wording.paragraphs(study),
         "notes": verdict.notes if verdict is not None else (),
         "figures": ()

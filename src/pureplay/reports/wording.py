@@ -8,7 +8,7 @@ from pureplay.evaluate.records import CRITICAL_T, ControlFigure, ICSummary, Orth
 from pureplay.reports.formats import DASH, count, enumerate_words, extent, percent, probability, signed, span
 from pureplay.studies.records import ConstructionStudy, MomentumStudy
 
-__all__ = ["SYNTHETIC", "conclusion", "failed_bars", "glossary", "null_place", "paragraphs", "status"]
+__all__ = ["SYNTHETIC", "conclusion", "failed_bars", "glossary", "missing", "null_place", "paragraphs", "status"]
 
 SYNTHETIC: Final = "Synthetic data: simulated market, not evidence about any real one"
 
@@ -68,6 +68,16 @@ _GLOSSARY: Final = (
     (
         "Shuffles",
         "The study repeated with product mixes dealt out at random within industries; the signal must beat every one of them.",
+    ),
+    (
+        "Settings tried",
+        "Distinct signal settings that the log of trials holds for these data. The best of N that know nothing is expected at the "
+        "standard deviation of the null times the expected largest of N standard normal draws.",
+    ),
+    (
+        "More years",
+        "An effect that stays the same gains t with the square root of the record, so a t of half its bar needs four times the years. "
+        "A t below 0 never gets there.",
     ),
     (
         "√-deflated",
@@ -166,10 +176,11 @@ def conclusion(verdict: OrthogonalICIR) -> str:
     if verdict.product_information == "not found":
         failed = enumerate_words(failed_bars(verdict)) or DASH
         return f"No product information is found: the score fails {failed}. Each t has to exceed {CRITICAL_T}."
-    return f"Whether products hold information cannot be decided: the study lacks {enumerate_words(_missing(verdict)) or DASH}."
+    return f"Whether products hold information cannot be decided: the study lacks {enumerate_words(missing(verdict)) or DASH}."
 
 
-def _missing(verdict: OrthogonalICIR) -> Iterator[str]:
+def missing(verdict: OrthogonalICIR) -> Iterator[str]:
+    """What a study that is not decidable lacks, in words."""
     different = [each for each in verdict.controls if not each.identical]
     if len(different) < 2:
         yield "a second control that differs from the signal" if different else "a control that differs from the signal"

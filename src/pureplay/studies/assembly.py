@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from pureplay.errors import EvaluationError, InsufficientDataError, TableError
-from pureplay.evaluate.cell_figures import BaseDays, offset_icirs
+from pureplay.evaluate.cell_figures import BaseDays, mean_icir, offset_icirs
 from pureplay.evaluate.cells import BaseCell, Battery
 from pureplay.evaluate.orthogonal import Evaluator
 from pureplay.evaluate.records import ICSummary, OrthogonalICIR, Period
@@ -97,16 +97,25 @@ def joined_bases(pieces: Sequence[Piece], results: Sequence[Arrays]) -> BaseDays
     return BaseDays.joined([BaseDays(first=piece.first, last=piece.last, **made) for piece, made in blocks])
 
 
-def with_shuffles(judged: OrthogonalICIR, asked: int, series: Sequence[FloatArray]) -> OrthogonalICIR:
-    """The verdict with the nested t of each within-industry shuffle."""
-    found = [ewc_test(each).t for each in series]
+def with_shuffles(judged: OrthogonalICIR, asked: int, dealt: Sequence[Arrays], judge: Evaluator) -> OrthogonalICIR:
+    """The verdict with the nested t, the orthogonal and the raw ICIR of each within-industry shuffle, from the arrays of its piece."""
+    found = [ewc_test(each["ic"]).t for each in dealt]
+    grid = judge.timing.grid_sessions
+    icirs = {name: [mean_icir(each[name], judge.axes.sessions, grid) for each in dealt] for name in ("orthogonal", "raw")}
     known = tuple(each for each in found if np.isfinite(each))
     notes = (
         judged.notes
         if len(known) == len(found)
         else (*judged.notes, f"{len(found) - len(known)} of {len(found)} shuffles gave no nested t")
     )
-    return replace(judged, shuffled_t=known, shuffles_asked=asked if series else 0, notes=notes)
+    return replace(
+        judged,
+        shuffled_t=known,
+        shuffled_icir=tuple(each for each in icirs["orthogonal"] if np.isfinite(each)),
+        shuffled_raw_icir=tuple(each for each in icirs["raw"] if np.isfinite(each)),
+        shuffles_asked=asked if dealt else 0,
+        notes=notes,
+    )
 
 
 def cells_of(sweep: Sweep, built: Built, pieces: Sequence[Piece], results: Sequence[Arrays]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 
 from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.evaluate.cell_figures import mean_icir
 from pureplay.evaluate.diagnostics import factor_correlations, quantile_curve, score_autocorrelation
 from pureplay.evaluate.inputs import base_block, group_block, member_block
 from pureplay.evaluate.orthogonal import Control, Evaluator, nested_t, verdict
@@ -165,7 +166,7 @@ def _with_shuffles(
     controls: Mapping[str, Control],
     say: Progress,
 ) -> OrthogonalICIR:
-    """Nested t of the pipeline with mixes dealt out again within each finest-level industry, once a seed."""
+    """Nested t and ICIRs of the pipeline with mixes dealt out again within each finest-level industry, once a seed."""
     schemes = schemes_by_depth(data)
     if settings.products != "segments":
         return replace(judged, notes=(*judged.notes, "products are industry labels: there is nothing to shuffle within an industry"))
@@ -175,20 +176,33 @@ def _with_shuffles(
     same = {name: control for name, control in controls.items() if name in used}  # the shuffles meet what the signal met
     labels = main_labels(data, market.axes, schemes[0])
     files = np.asarray((peers.mix.active >= 0).any(axis=0))
-    found = []
+    found: list[float] = []
+    raw: list[float] = []
+    orthogonal: list[float] = []
     for number in range(evaluation.shuffles):
         say(f"within-industry shuffles {number + 1}/{evaluation.shuffles}")
         source = shuffle_source(labels, files, np.random.default_rng([evaluation.seed, number]))
         dealt = deal_within_industry(peers, source)
-        found.append(nested_t(evaluator, score_blocks(market, dealt, settings).composite, same))
-    known = tuple(each for each in found if np.isfinite(each))
+        score = score_blocks(market, dealt, settings).composite
+        found.append(nested_t(evaluator, score, same))
+        for held, alone in ((orthogonal, False), (raw, True)):
+            days = evaluator.days(score, raw=alone).ic[0]
+            held.append(mean_icir(days, evaluator.axes.sessions, evaluator.timing.grid_sessions))
+    known, icirs, raws = (tuple(each for each in held if np.isfinite(each)) for held in (found, orthogonal, raw))
     notes = list(judged.notes)
     bare = int((files & (labels < 0)).sum())
     if bare:
         notes.append(f"{bare} stocks with filings carry no {schemes[0]} label: the shuffles leave them as they are")
     if len(known) < len(found):
         notes.append(f"{len(found) - len(known)} of {len(found)} shuffles gave no nested t")
-    return replace(judged, shuffled_t=known, shuffles_asked=evaluation.shuffles, notes=tuple(notes))
+    return replace(
+        judged,
+        shuffled_t=known,
+        shuffled_icir=icirs,
+        shuffled_raw_icir=raws,
+        shuffles_asked=evaluation.shuffles,
+        notes=tuple(notes),
+    )
 
 
 def _summaries(made: Mapping[str, Callable[[], ICSummary]], left_out: list[str]) -> dict[str, ICSummary]:

@@ -1,12 +1,13 @@
 """What a whole product-momentum study yields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import polars as pl
 
 from pureplay.evaluate.records import ICSummary, OrthogonalICIR
+from pureplay.evaluate.trials import TrialCount
 from pureplay.evaluate.turnover import Turnover
 
 __all__ = ["CELL_SCHEMA", "ConstructionStudy", "MomentumStudy", "ProductStudy"]
@@ -53,6 +54,7 @@ class MomentumStudy:
     factor_correlation: factor, rank_correlation (mean over dates) of the composite with each base factor.
     refused: level, table, rule, count, remedy of every finding of the data check.
     scored_rows: rows of the score table. seconds: wall time by stage.
+    trials: what the log of trials says of these data, this run included; None where no log is kept.
     """
 
     name: str
@@ -72,6 +74,7 @@ class MomentumStudy:
     refused: pl.DataFrame
     scored_rows: int
     seconds: Mapping[str, float]
+    trials: TrialCount | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Figures by name, for summary.json."""
@@ -102,6 +105,7 @@ class MomentumStudy:
             "factor_correlation": self.factor_correlation.to_dicts(),
             "refused": self.refused.to_dicts(),
             "seconds": dict(self.seconds),
+            "trials": None if self.trials is None else asdict(self.trials),
         }
 
 
@@ -165,6 +169,7 @@ class ProductStudy:
     refused: pl.DataFrame
     notes: tuple[str, ...]
     seconds: Mapping[str, float]
+    trials: TrialCount | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Figures by name, for study.json."""
@@ -179,4 +184,5 @@ class ProductStudy:
             "refused": self.refused.to_dicts(),
             "notes": list(self.notes),
             "seconds": dict(self.seconds),
+            "trials": None if self.trials is None else asdict(self.trials),
         }

@@ -186,8 +186,8 @@ def _construction(
     with clock.stage(f"{name}: bases with industries"):
         bases = base_figures(ground, judged.orthogonal, sweep.bases, days, score)
     figures = battery_figures(ground.evaluator, sweep.bases, days)
-    dealt = [made["ic"] for piece, made in zip(pieces, arrays, strict=True) if piece.kind == "shuffle"]
-    judged = with_shuffles(judged, spec.evaluation.shuffles, dealt)
+    dealt = [made for piece, made in zip(pieces, arrays, strict=True) if piece.kind == "shuffle"]
+    judged = with_shuffles(judged, spec.evaluation.shuffles, dealt, ground.headline)
     done = replace(
         blank,
         verdict=judged,

@@ -175,7 +175,8 @@ class Sweep:
         return OWN_ONLY if placebo == OWN_ONLY else INDUSTRY if same else ""
 
     def _shuffle(self, built: Built, piece: Piece) -> Arrays:
-        """IC beyond base and the piece's controls of the pipeline with mixes dealt out again within each finest-level industry."""
+        """The pipeline with mixes dealt out again within each finest-level industry: its IC beyond base and the piece's controls (ic),
+        beyond the base (orthogonal), and as it is (raw)."""
         peers = built.workshop.peers(built.settings)
         if self._labels is None:
             self._labels = main_labels(self.ground.data, self.ground.market.axes, schemes_by_depth(self.ground.data)[0])
@@ -184,7 +185,7 @@ class Sweep:
         dealt = composite_scores(built.market, deal_within_industry(peers, source), built.settings)
         judge = self.ground.headline
         made = orthogonal_days(dealt, judge.base, judge.forward, extra=self._parts(built, piece.name), min_names=judge.min_names)
-        return {"ic": made.ic[0]}
+        return {"ic": made.ic[0], "orthogonal": judge.days(dealt).ic[0], "raw": judge.days(dealt, raw=True).ic[0]}
 
     def _parts(self, built: Built, names: str) -> FloatArray | None:
         """z-scores of some controls as one block, kept for all shuffles of a construction; None for no control."""
