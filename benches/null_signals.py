@@ -19,7 +19,7 @@ from scipy.signal import lfilter
 
 from pureplay.panel import FloatArray
 from pureplay.stats.crosssection import rank_correlation
-from pureplay.stats.inference import ewc_test, newey_west_t, offset_null
+from pureplay.stats.inference import ewc_test, newey_west_t, offset_interval, offset_null
 from pureplay.stats.lookahead import compound_forward
 from pureplay.stats.reality import superior_predictive_ability
 from pureplay.stats.sharpe import deflated_sharpe, sharpe_ratio
@@ -123,17 +123,20 @@ def _single(ic: FloatArray, spread: FloatArray) -> list[Row]:
 def _offsets(ic: FloatArray, size: Size) -> list[Row]:
     offset = np.arange(ic.shape[1]) % GRID
     grids = np.array([[grid.mean() / grid.std(ddof=1) for grid in _grids(each)] for each in ic])
-    nulls = []
+    nulls, uncovered = [], 0
     for number, (each, figure) in enumerate(zip(ic, grids.mean(axis=1), strict=True)):
         rng = np.random.default_rng([size.seed, 1, number])
         null = offset_null(each, offset, float(figure), mean_block=HORIZON + GRID, draws=size.draws, rng=rng)
         if null is None:
             raise SystemExit("too few sessions for the null of the offsets: give more --sessions")
         nulls.append(null)
+        interval = offset_interval(each, offset, mean_block=HORIZON + GRID, draws=size.draws, rng=rng)
+        uncovered += not interval.low <= 0.0 <= interval.high
     printed = float(np.mean([null.all_positive for null in nulls]))
     outside = sum(null.p < LEVEL for null in nulls)
     return [
         _row("null of the offset mean, p, two-sided", outside, len(ic), LEVEL, "two-sided"),
+        _row("95 % bootstrap interval of the offset mean misses 0", uncovered, len(ic), LEVEL, "shown"),
         _row("20 of 20 offsets positive", int((grids > 0).all(axis=1).sum()), len(ic), printed, "two-sided"),
         _row("20 of 20 offsets negative", int((grids < 0).all(axis=1).sum()), len(ic), printed, "two-sided"),
     ]

@@ -8,11 +8,20 @@ from scipy.signal import lfilter
 
 from pureplay.errors import SettingError
 from pureplay.panel import FloatArray
+from pureplay.stats import inference
 from pureplay.stats.bootstrap import block_starts, drawn_icirs
 from pureplay.stats.inference import FEWEST_ON_GRID, ewc_test, newey_west_t, offset_null, stationary_indices
 from pureplay.stats.simulated import simulated_icirs
 
 HORIZON = GRID = 20
+PUBLIC = {
+    *("FEWEST_ON_GRID", "MeanTest", "ewc_test", "newey_west_t"),
+    *("OffsetNull", "offset_null", "IcirInterval", "automatic_block", "icir_interval", "offset_interval", "stationary_indices"),
+    *("DeflatedSharpe", "deflated_from_moments", "deflated_sharpe", "expected_max_sharpe", "probabilistic_sharpe", "sharpe_ratio"),
+    *("min_track_record", "sharpe_se", "years_to_decide"),
+    *("SPAResult", "Stepwise", "stepwise_superior", "superior_predictive_ability"),
+    *("Overfitting", "overfitting_probability", "purged_splits"),
+}
 
 
 def overlapping(rng: np.random.Generator, draws: int, length: int) -> FloatArray:
@@ -35,6 +44,12 @@ def binomial_band(level: float, draws: int) -> tuple[float, float]:
     """Shares within which a true `level` falls in 99.9 % of simulations."""
     low, high = scipy_stats.binom.interval(0.999, draws, level)
     return low / draws, high / draws
+
+
+def test_everything_of_the_page_can_be_imported_from_here() -> None:
+    """docs/inference.md: the public names, each of which is there."""
+    assert set(inference.__all__) == PUBLIC
+    assert all(getattr(inference, name).__doc__ or name.isupper() for name in PUBLIC)
 
 
 # ---------------------------------------------------------------- EWC

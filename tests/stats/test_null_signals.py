@@ -80,7 +80,7 @@ def test_the_script_prints_its_table(bench: ModuleType, capsys: pytest.CaptureFi
     code = bench.main(arguments)
     out = capsys.readouterr().out
     assert code == (1 if "FAILS" in out else 0)
-    assert out.count("\n") == 11
+    assert out.count("\n") == 12
     assert "promised" in out
     assert bench.main([*arguments[:-1], "2"]) in (0, 1)
     assert capsys.readouterr().out != out  # the seed matters

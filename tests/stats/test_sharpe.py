@@ -146,7 +146,7 @@ def test_returns_that_do_not_vary_have_no_sharpe_ratio() -> None:
         probabilistic_sharpe(np.full(10, 0.1))
 
 
-@pytest.mark.parametrize("trials", [0, -1, 1.5, True])
+@pytest.mark.parametrize("trials", [0, -1, 1.5, True, math.nan])
 def test_trials_are_counted(trials: float) -> None:
     with pytest.raises(SettingError, match="trials must be a whole number of at least 1"):
         deflated_sharpe(fat(6), trials=trials)  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ class Timing:
 
     grid_sessions: sessions between rebalances, so the number of offsets. delay_sessions: from score to entry, where the forward returns
     do not say it themselves. split: last day of the in-sample period, on which its last window has closed; None = no split.
-    null_draws: bootstrap draws, 0 = none. seed: of the bootstrap. Raises SettingError for anything else.
+    null_draws: simulated draws of the null, 0 = none. seed: of these draws. Raises SettingError for anything else.
     """
 
     grid_sessions: int = 20

@@ -28,8 +28,8 @@ _GLOSSARY: Final = (
     ),
     (
         "Null band",
-        "Where that headline falls 95 % of the time when the signal knows nothing: a block bootstrap of the demeaned daily IC, "
-        "all offsets together.",
+        "Where that headline falls 95 % of the time when the signal knows nothing: series simulated from the autocovariance "
+        "of the daily IC, all offsets together.",
     ),
     (
         "Orthogonal",

@@ -69,7 +69,8 @@ def expected_max_sharpe(sd_of_trials: float, trials: int) -> float:
 
     sd_of_trials: spread of the trials' Sharpe ratios, per period. 0 for one trial. (Bailey & López de Prado 2014, eq. 1.)
     """
-    if isinstance(trials, bool) or trials != int(trials) or trials < 1:
+    given: object = trials
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
         raise SettingError(f"trials must be a whole number of at least 1, not {trials!r}: count every configuration that was looked at")
     if not (np.isfinite(sd_of_trials) and sd_of_trials >= 0):
         raise SettingError(f"the spread of the trials must be a number of at least 0, not {sd_of_trials}")

@@ -58,7 +58,7 @@ def _lagged_sums(values: FloatArray, reach: float) -> FloatArray:
 
 def _window(pairs: FloatArray, reach: float) -> FloatArray:
     """Flat-top weights of the lags: 1 up to reach / 2, then falling to 0; 0 at lags without a pair."""
-    weight = np.clip((reach - np.arange(pairs.size)) / (reach / 2.0), 0.0, 1.0) * (pairs > 0)
+    weight = np.asarray(np.clip((reach - np.arange(pairs.size)) / (reach / 2.0), 0.0, 1.0) * (pairs > 0))
     weight[0] = 1.0
     return weight
 

@@ -26,9 +26,9 @@ class Evaluation:
     horizon_sessions: of the headline. horizons_sessions: further ones beside it. delay_sessions: from score to entry.
     grid_sessions: between rebalances. split: last in-sample day. base: columns of the factors table to take out, None = all of them;
     () = none. industry_scheme: labels absorbed as dummies. universes: whether to repeat the figure within each index.
-    shuffles: within-industry shuffles. null_draws: bootstrap draws. min_names: fewest names a date. min_typical_names: median of
+    shuffles: within-industry shuffles. null_draws: draws of the null. min_names: fewest names a date. min_typical_names: median of
     scored names a date below which there is no verdict: a rank correlation of some thirty names from a handful of baskets is
-    noise, whatever its t. quantiles: of the curve. seed: of shuffles and bootstrap.
+    noise, whatever its t. quantiles: of the curve. seed: of shuffles and null.
     """
 
     horizon_sessions: int = 20

@@ -306,7 +306,7 @@ def _series_null(found: Findings, group: str, label: str, horizon: int, observed
 
 
 def _null(found: Findings, ic: FloatArray, observed: float, horizon: int, period: str) -> OffsetNull | None:
-    """Null of a period's ICIR: bootstrap of its demeaned daily IC; None where it is too short, or no draws are asked for."""
+    """Null of a period's ICIR, simulated from its daily IC; None where it is too short, or no draws are asked for."""
     timing = found.timing
     if not timing.null_draws or not np.isfinite(observed):
         return None
