@@ -275,7 +275,7 @@ def _parsed(line: bytes) -> tuple[dict[str, Any], str, str]:
     sealed = _SEAL.search(line[-_SEAL_BYTES:])
     digest = sealed[1].decode() if sealed else ""
     try:
-        record = json.loads(line)
+        record = json.loads(line.decode("ascii"))
     except (ValueError, RecursionError):
         return {}, digest, "is not JSON"
     if not isinstance(record, dict):

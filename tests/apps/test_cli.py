@@ -189,10 +189,11 @@ def test_a_configuration_that_is_absent_or_a_folder_says_so(tmp_path: Path) -> N
 
 
 def test_demo_writes_both_markets(tmp_path: Path) -> None:
-    result = runner.invoke(
-        cli.app, ["demo", "--out", str(tmp_path / "d"), "--stocks", "400", "--sessions", "300", "--shuffles", "1"], catch_exceptions=False
-    )
+    sizes = ["--stocks", "400", "--sessions", "300", "--shuffles", "1"]
+    log = tmp_path / "trials.jsonl"
+    result = runner.invoke(cli.app, ["demo", "--out", str(tmp_path / "d"), *sizes, "--trials", str(log)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    assert [json.loads(line)["command"] for line in log.read_text(encoding="utf-8").splitlines()] == ["demo", "demo"]
     summary = json.loads((tmp_path / "d" / "summary.json").read_text(encoding="utf-8"))
     assert summary["synthetic"] is True
     assert {"icir", "nested_t"} <= set(summary["planted"])

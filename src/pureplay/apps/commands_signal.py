@@ -18,12 +18,15 @@ def demo(
     sessions: Annotated[int, typer.Option(help="Trading sessions.")] = 2430,
     seed: Annotated[int, typer.Option(help="Seed of markets, shuffles and bootstrap.")] = 11,
     shuffles: Annotated[int, typer.Option(help="Within-industry shuffles a market.")] = 20,
+    trials: Annotated[str, typer.Option("--trials", help="Log of trials; the demo keeps none unless one is named.")] = "none",
 ) -> None:
     """The whole study on two synthetic markets: under-reaction planted, and its placebo."""
     with progress() as say:
         from pureplay.apps.pipeline import run_demo
+        from pureplay.apps.trials import Logbook
 
-        studies = run_demo(out, stocks=stocks, sessions=sessions, seed=seed, shuffles=shuffles, progress=say)
+        book = Logbook.open(trials, clock=now)
+        studies = run_demo(out, stocks=stocks, sessions=sessions, seed=seed, shuffles=shuffles, progress=say, trials=book)
     from pureplay.apps.tables import side_by_side
 
     shown = console(stderr=False)

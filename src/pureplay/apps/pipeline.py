@@ -80,9 +80,12 @@ def run_config(
     return study
 
 
-def run_demo(out: Path, *, stocks: int, sessions: int, seed: int, shuffles: int, progress: Progress) -> dict[str, MomentumStudy]:
+def run_demo(
+    out: Path, *, stocks: int, sessions: int, seed: int, shuffles: int, progress: Progress, trials: Logbook = NOT_LOGGED
+) -> dict[str, MomentumStudy]:
     """The same study on a synthetic market with under-reaction planted and on its placebo, side by side."""
     folder_place(out, run_fault)
+    trials.require_outside(out)
     evaluation = Evaluation(shuffles=shuffles, seed=seed, null_draws=500)
     settings = SignalSettings()
     studies, scores, manifests = {}, {}, {}
@@ -95,8 +98,9 @@ def run_demo(out: Path, *, stocks: int, sessions: int, seed: int, shuffles: int,
         )
         studies[name], scores[f"scores_{name}"] = run_momentum(data, settings, evaluation, name=name, progress=say)
         manifests[name] = data
+        trials.record("demo", settings.to_dict(), data, verdict_figures(studies[name].verdict), asdict(evaluation))
     progress("writing the run")
-    manifest = manifest_of({"signal": settings.to_dict(), "evaluation": asdict(evaluation)}, manifests, seed)
+    manifest = manifest_of({"signal": settings.to_dict(), "evaluation": asdict(evaluation)}, manifests, seed, trials=trials.manifest())
     summary = {"synthetic": True, **{name: each.to_dict() for name, each in studies.items()}}
     write_run(
         out,

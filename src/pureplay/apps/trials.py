@@ -174,7 +174,8 @@ def in_words(signal: Mapping[str, Any]) -> str:
     if "scores_sha256" in signal:
         return f"scores {str(signal['scores_sha256'])[:_SHORT]}, column {signal.get('column')}"
     plain = json.loads(json.dumps(SignalSettings().to_dict()))
-    other = {name: value for name, value in signal.items() if name not in plain or value != plain[name]}
+    names = [*(name for name in plain if name in signal), *(name for name in signal if name not in plain)]
+    other = {name: signal[name] for name in names if name not in plain or signal[name] != plain[name]}
     absent = [name for name in plain if name not in signal]
     words = [f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in other.items()]
     return ", ".join(words + [f"without {name}" for name in absent]) or "nothing"
