@@ -69,6 +69,7 @@ def run_config(
     _require_known(data, config.evaluation)
     study, scores = run_momentum(data, config.signal, config.evaluation, name=config.name, progress=progress)
     trials.record("run", config.signal.to_dict(), data, verdict_figures(study.verdict), asdict(config.evaluation))
+    study = replace(study, trials=trials.count)
     progress("writing the run")
     manifest = manifest_of(
         {"name": config.name, "signal": config.signal.to_dict(), "evaluation": asdict(config.evaluation)},

@@ -46,7 +46,7 @@ class _Diary:
         self._book, self._data = book, data
         self._evaluation = {"portfolio": config.portfolio.to_dict()}
 
-    def record(self, score: str, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
+    def record(self, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
         self._book.record(
             "portfolio", signal.to_dict(), self._data, {"portfolio_" + name: each for name, each in figures.items()}, self._evaluation
         )

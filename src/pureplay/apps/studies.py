@@ -92,6 +92,7 @@ def run_page(asked: Asked, *, page: str, progress: Progress, trials: Logbook = N
                 )
             progress("writing the report")
             _record(made, spec, page, inputs, trials)
+            made = replace(made, trials=trials.count)
             _write(asked.out, made, spec, page, inputs, trials)
     except PureplayError:
         if work.is_dir() and not any(work.glob("*.unit")):  # nothing that a second run could go on with

@@ -53,4 +53,4 @@ def record_years(verdict: OrthogonalICIR) -> float:
 
 def more_years(t: float, years: float) -> float:
     """Years beyond a record of `years` until an effect of the same size passes CRITICAL_T; 0 where it does, inf for t <= 0, NaN unknown."""
-    return math.nan if math.isnan(t) or math.isnan(years) else years_to_decide(t, years, CRITICAL_T)
+    return math.nan if math.isnan(t) or math.isnan(years) else years_to_decide(t, years, critical=CRITICAL_T)

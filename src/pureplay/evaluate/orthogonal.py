@@ -239,18 +239,25 @@ def neutralise(
     enough names, EvaluationError where the base leaves nothing on any.
     """
     score = score_input(signal, None, column, calendar=calendar)
-    shape = score.axes.shape
-    nothing = Orders(np.empty((0, *shape)), np.empty((0, *shape), dtype=np.int32), np.empty((0, shape[0]), dtype=np.int64))
     base, _ = base_block(base_factors, score.axes)
-    groups = group_block(industries, score.axes)
-    made = orthogonal_days(score.values, base, nothing, groups=groups, min_names=min_names, keep_residual=True)
+    residual = neutral_block(score.values, base, groups=group_block(industries, score.axes), min_names=min_names, name=score.name)
+    return to_frame(score.axes, {"residual": residual}, np.isfinite(residual))
+
+
+def neutral_block(
+    score: FloatArray, base: FloatArray, *, groups: IndexArray | None = None, min_names: int = 30, name: str = "the score"
+) -> FloatArray:
+    """`neutralise` on blocks: score (sessions, assets), base (sessions, columns, assets) -> residual, NaN where there is none."""
+    shape = score.shape
+    nothing = Orders(np.empty((0, *shape)), np.empty((0, *shape), dtype=np.int32), np.empty((0, shape[0]), dtype=np.int64))
+    made = orthogonal_days(score, base, nothing, groups=groups, min_names=min_names, keep_residual=True)
     if made.residual is None:
         raise SettingError("no residual was kept")
-    enough = _enough_names(score.values, base, groups, made, min_names)
-    keep = np.isfinite(made.residual) & enough[:, None]
-    if not keep.any():
-        raise _nothing_to_deliver(score, made, enough, min_names)
-    return to_frame(score.axes, {"residual": made.residual}, keep)
+    enough = _enough_names(score, base, groups, made, min_names)
+    residual: FloatArray = np.where(enough[:, None] & np.isfinite(made.residual), made.residual, np.nan)
+    if not np.isfinite(residual).any():
+        raise _nothing_to_deliver(name, made, enough, min_names)
+    return residual
 
 
 def _enough_names(signal: FloatArray, base: FloatArray, groups: IndexArray | None, made: OrthogonalDays, min_names: int) -> BoolArray:
@@ -264,19 +271,17 @@ def _enough_names(signal: FloatArray, base: FloatArray, groups: IndexArray | Non
     return np.asarray(made.fitted >= np.maximum(min_names, 2 * regressors))
 
 
-def _nothing_to_deliver(score: Scores, made: OrthogonalDays, enough: BoolArray, min_names: int) -> EvaluationError:
+def _nothing_to_deliver(name: str, score: FloatArray, made: OrthogonalDays, enough: BoolArray, min_names: int) -> EvaluationError:
     contained = int((enough & np.isfinite(made.left)).sum())
     if contained:
         return EvaluationError(
-            f"{score.name}: nothing is left to deliver: on {contained} of {enough.size} dates the base contains the score, and no "
+            f"{name}: nothing is left to deliver: on {contained} of {enough.size} dates the base contains the score, and no "
             "other date has enough names that differ: leave out of the base what the score is made of"
         )
     if enough.any():
-        return InsufficientDataError(
-            f"{score.name}: nothing to deliver: the score is the same for all names on each of {enough.size} dates"
-        )
+        return InsufficientDataError(f"{name}: nothing to deliver: the score is the same for all names on each of {enough.size} dates")
     return InsufficientDataError(
-        f"{score.name}: nothing to deliver: no date out of {enough.size} has enough names with a score, every factor and an industry where "
+        f"{name}: nothing to deliver: no date out of {enough.size} has enough names with a score, every factor and an industry where "
         f"industries are given (at most {int(made.fitted.max(initial=0))} on one date; {min_names} and twice the number of regressors are "
         "needed): widen the data, drop sparse factors, check codes and dates, or lower min_names"
     )

@@ -1,17 +1,16 @@
 """Would it have made money: accounts of every score under dated rules and costs, beside controls, placebos, indices and luck."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import polars as pl
 
 from pureplay.dataset import Dataset
-from pureplay.errors import InsufficientDataError, TableError
-from pureplay.evaluate.diagnostics import factor_correlations
-from pureplay.evaluate.paper import PaperLongShort, paper_long_short
+from pureplay.errors import EvaluationError, InsufficientDataError, TableError
+from pureplay.evaluate.orthogonal import neutral_block
 from pureplay.evaluate.portfolio.backtest import Account, Desk
 from pureplay.evaluate.portfolio.benchmark import Benchmark
 from pureplay.evaluate.portfolio.performance import sessions_per_year
@@ -21,13 +20,13 @@ from pureplay.evaluate.trials import TrialCount
 from pureplay.factors.base import Base
 from pureplay.factors.industry import coarsest_scheme
 from pureplay.market import load_market
-from pureplay.panel import FloatArray
 from pureplay.signals.settings import SignalSettings
 from pureplay.stats.inference import ewc_test
 from pureplay.stats.sharpe import sharpe_ratio
 from pureplay.studies.clock import StageClock
 from pureplay.studies.luck import FOLDS, LUCK, REALITY, VARIANTS, Series, grid_series, luck_row, reality
 from pureplay.studies.momentum import data_facts, findings_frame
+from pureplay.studies.portfolio_beside import Found, correlate, factor_returns, paper_series
 from pureplay.studies.portfolio_records import PortfolioStudy
 from pureplay.studies.portfolio_scores import Scored, portfolio_base, scored
 from pureplay.studies.portfolio_settings import Design, PortfolioStudySettings
@@ -42,7 +41,7 @@ _EMPTY: Final = {"luck": LUCK, "reality": REALITY, "variants": VARIANTS, "folds"
 class Log(Protocol):
     """Where trials are recorded while a study runs."""
 
-    def record(self, score: str, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
+    def record(self, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
         """Add a trial."""
 
     def count(self) -> TrialCount | None:
@@ -55,7 +54,7 @@ class Log(Protocol):
 class Unlogged:
     """No log."""
 
-    def record(self, score: str, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
+    def record(self, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
         """Nothing is kept."""
 
     def count(self) -> TrialCount | None:
@@ -65,24 +64,6 @@ class Unlogged:
     def spread(self) -> float | None:
         """Unknown."""
         return None
-
-
-@dataclass(slots=True)
-class _Found:
-    """What has been found so far. net: daily series by kind and (score, design); paper: frictionless daily series by name."""
-
-    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    daily: list[pl.DataFrame] = field(default_factory=list)
-    net: dict[str, dict[tuple[str, str], pl.DataFrame]] = field(default_factory=dict)
-    paper: dict[str, pl.DataFrame] = field(default_factory=dict)
-    indices: dict[str, pl.DataFrame] = field(default_factory=dict)
-    kept: dict[str, Account] = field(default_factory=dict)
-    not_evaluable: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, table: str, *rows: dict[str, Any]) -> None:
-        """Rows for a table; empty ones are no rows."""
-        self.rows.setdefault(table, []).extend(row for row in rows if row)
 
 
 def run_portfolios(
@@ -99,13 +80,13 @@ def run_portfolios(
 ) -> tuple[PortfolioStudy, Desk, Mapping[str, Account]]:
     """Portfolios of every score and what they earn after costs (METHODS §5, §8).
 
-    data: as for the signal, with what `quantile_portfolio` reads. signal: of R and S. mix: of business_mix. plain: [portfolio]; its kind and
-    benchmark are the study's to set. log: takes a trial a score, and says how many there were.
+    data: as for the signal, with what `quantile_portfolio` reads. signal: of R and S. mix: of business_mix. plain: [portfolio]; the study
+    sets its kind and benchmark. log: takes a trial a score, and says how many there were.
 
     Returns the record, the desk, and the accounts of the first score whose daily holdings were kept, by kind. Raises SettingError,
     TableError, and InsufficientDataError where no score has a portfolio.
     """
-    clock, log, found = StageClock(progress or (lambda _: None)), log or Unlogged(), _Found()
+    clock, log, found = StageClock(progress or (lambda _: None)), log or Unlogged(), Found()
     with clock.stage("market and rules"):
         market = load_market(data)
         desk = Desk.open(data, market=market, rules=rules, settings=_of_kind(plain, study.kinds[0]))
@@ -119,9 +100,9 @@ def run_portfolios(
         if each is None:
             break
         with clock.stage("accounts"):
-            _accounts(each, desk, plain, study, scheme, found, clock.say)
+            _accounts(each, desk, base, plain, study, scheme, found, clock.say)
         with clock.stage("correlations"):
-            _correlate(each, desk, base, plain, found)
+            correlate(each, desk, base, plain, study, found)
         with clock.stage("capacity"):
             _capacity(each, desk, plain, study, found, clock.say)
         _record(each, study, plain, found, log)
@@ -129,7 +110,7 @@ def run_portfolios(
         told = "; ".join(f"{score}: {why}" for score, why in found.not_evaluable.items())
         raise InsufficientDataError(f"no score has a portfolio ({told})")
     with clock.stage("frictionless factors"):
-        _factor_returns(desk, base, plain, found, clock.say)
+        factor_returns(desk, base, plain, found, clock.say)
     with clock.stage("luck"):
         frames = _luck(desk, plain, study, found, log)
     return _study(name, data, desk, signal, mix, plain, study, base, found, frames, log, clock), desk, found.kept
@@ -147,20 +128,32 @@ def _of_kind(plain: PortfolioSettings, kind: Kind) -> PortfolioSettings:
 
 
 def _accounts(
-    each: Scored, desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, scheme: str | None, found: _Found, say: Progress
+    each: Scored,
+    desk: Desk,
+    base: Base,
+    plain: PortfolioSettings,
+    study: PortfolioStudySettings,
+    scheme: str | None,
+    found: Found,
+    say: Progress,
 ) -> None:
-    designs: tuple[Design, ...] = study.designs if each.informed else study.designs[:1]
-    for kind in study.kinds:
-        for design in designs:
+    """Every design and kind of one score; controls and placebos in the first design and the orthogonal one."""
+    for design in study.designs:
+        if not each.informed and design not in (study.designs[0], "orthogonal"):
+            continue
+        scores = each.composite
+        for kind in study.kinds:
             settings = study.designed(design, _of_kind(plain, kind), scheme=scheme)
             if settings is None:
                 continue
             say(f"{each.name}: {design.replace('_', ' ')}, {kind.replace('_', ' ')}")
-            keep = each.informed and design == designs[0] and not found.kept.get(kind)
+            keep = each.informed and design == study.designs[0] and kind not in found.kept
             try:
-                account = desk.trade(each.composite, settings, record=_first_offset(settings) if keep else None)
-            except InsufficientDataError as error:
-                found.not_evaluable.setdefault(each.name if each.informed else f"{each.name} (control)", str(error))
+                if design == "orthogonal" and scores is each.composite:
+                    scores = neutral_block(each.composite, base.values, name=each.name)
+                account = desk.trade(scores, settings, record=_first_offset(settings) if keep else None)
+            except EvaluationError as error:  # too few names, or a base that contains the score
+                found.not_evaluable.setdefault(f"{each.name}, {design}", str(error))
                 continue
             if keep:
                 found.kept[kind] = account
@@ -171,12 +164,12 @@ def _first_offset(settings: PortfolioSettings) -> int:
     return 0 if settings.offset == "all" else int(settings.offset)
 
 
-def _tabulate(each: Scored, design: Design, kind: Kind, desk: Desk, account: Account, study: PortfolioStudySettings, found: _Found) -> None:
+def _tabulate(each: Scored, design: Design, kind: Kind, desk: Desk, account: Account, study: PortfolioStudySettings, found: Found) -> None:
     """Rows of one portfolio in every table that it belongs to."""
     plain = design == study.designs[0]
     indices = _indices(desk, account, study, found) if kind == "long_only" else []
     made = desk.report(account, name=each.name, benchmark=indices[0] if indices else None)
-    paper = _paper(each.name, each.composite, desk, account.settings, found) if plain and kind == "long_short" else None
+    paper = paper_series(each.name, each.composite, desk, account.settings, found) if plain and kind == "long_short" else None
     found.add("accounts", account_row(each.name, design, kind, made, is_control=not each.informed, paper=paper))
     found.add("years", *year_rows(each.name, design, kind, made))
     for number, index in enumerate(indices):
@@ -190,7 +183,7 @@ def _tabulate(each: Scored, design: Design, kind: Kind, desk: Desk, account: Acc
         found.net.setdefault(kind, {})[(each.name, design)] = made.daily.select("date", value=pl.col(column))
 
 
-def _indices(desk: Desk, account: Account, study: PortfolioStudySettings, found: _Found) -> list[Benchmark]:
+def _indices(desk: Desk, account: Account, study: PortfolioStudySettings, found: Found) -> list[Benchmark]:
     """Indices beside the account; one that was not asked for by name and has gaps is left out with a note."""
     if study.benchmarks is not None:
         return [desk.beside(name, account) for name in study.benchmarks]
@@ -211,61 +204,8 @@ def _indices(desk: Desk, account: Account, study: PortfolioStudySettings, found:
     return out
 
 
-def _paper(name: str, scores: FloatArray, desk: Desk, settings: PortfolioSettings, found: _Found) -> PaperLongShort | None:
-    try:
-        made = paper_long_short(
-            scores,
-            desk.market.returns,
-            desk.market.traded,
-            desk.market.axes.sessions,
-            quantiles=settings.quantiles,
-            grid_sessions=settings.grid_sessions,
-            delay_sessions=settings.delay_sessions,
-        )
-    except InsufficientDataError:
-        return None
-    found.paper[name] = made.daily.select("date", "ret")
-    return made
-
-
-def _correlate(each: Scored, desk: Desk, base: Base, plain: PortfolioSettings, found: _Found) -> None:
-    if not each.informed or each.name in found.not_evaluable:
-        return
-    if each.name not in found.paper:
-        _paper(each.name, each.composite, desk, plain, found)
-    ranks = factor_correlations(each.composite, base.values, base.names)
-    value = next(name for name in ranks.columns if name != "factor" and ranks[name].dtype.is_float())
-    found.add("correlations", *({"score": each.name, "factor": row["factor"], "rank": row[value]} for row in ranks.to_dicts()))
-
-
-def _factor_returns(desk: Desk, base: Base, plain: PortfolioSettings, found: _Found, say: Progress) -> None:
-    """Frictionless long-short returns of every factor, and how the scores' own move with them and with one another."""
-    scores = [name for name in found.paper if any(row["score"] == name for row in found.rows.get("correlations", []))]
-    if not scores:
-        return
-    for k, name in enumerate(base.names):
-        say(f"frictionless factors {k + 1}/{len(base.names)}")
-        _paper(f"factor {name}", np.ascontiguousarray(base.values[:, k]), desk, plain, found)
-    for row in found.rows["correlations"]:
-        row["returns"] = _moves_with(found.paper[row["score"]], found.paper.get(f"factor {row['factor']}"))
-    for score in scores:
-        others = [name for name in found.paper if name != score and not name.startswith("factor ")]
-        found.add(
-            "correlations",
-            *({"score": score, "factor": each, "returns": _moves_with(found.paper[score], found.paper[each])} for each in others),
-        )
-
-
-def _moves_with(one: pl.DataFrame, other: pl.DataFrame | None) -> float | None:
-    if other is None:
-        return None
-    both = one.join(other, on="date", suffix="_other").drop_nulls()
-    found = both.select(pl.corr("ret", "ret_other")).item() if both.height > 2 else None
-    return None if found is None else float(found)
-
-
-def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: _Found, say: Progress) -> None:
-    if each.name != study.scores[0] or each.name in found.not_evaluable or desk.tape.liquidity is None:
+def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found, say: Progress) -> None:
+    if each.name != study.scores[0] or f"{each.name}, {study.designs[0]}" in found.not_evaluable or desk.tape.liquidity is None:
         return
     for kind in study.kinds:
         for capital in study.capitals:
@@ -274,7 +214,7 @@ def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: Portfol
             found.add("capacity", capacity_row(each.name, kind, float(capital), desk.report(account, name=each.name)))
 
 
-def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSettings, found: _Found, log: Log) -> None:
+def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSettings, found: Found, log: Log) -> None:
     """One trial a score that holds product information; controls and placebos are diagnostics."""
     daily = found.net.get(study.kinds[0], {}).get((each.name, study.designs[0]))
     if daily is None:
@@ -282,10 +222,10 @@ def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSetting
     returns = daily["value"].drop_nulls().to_numpy()
     periods = grid_series(returns, plain.grid_sessions)
     figures = {"sharpe": sharpe_ratio(periods), "t": ewc_test(returns).t, "n_periods": int(periods.size)}
-    log.record(each.name, each.settings, figures)
+    log.record(each.settings, figures)
 
 
-def _luck(desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: _Found, log: Log) -> dict[str, pl.DataFrame]:
+def _luck(desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found, log: Log) -> dict[str, pl.DataFrame]:
     a_year, grid = sessions_per_year(desk.market.axes.sessions), plain.grid_sessions
     count, spread = log.count(), log.spread()
     frames: dict[str, list[pl.DataFrame]] = {name: [pl.DataFrame(schema=schema)] for name, schema in _EMPTY.items()}
@@ -326,7 +266,7 @@ def _study(
     plain: PortfolioSettings,
     study: PortfolioStudySettings,
     base: Base,
-    found: _Found,
+    found: Found,
     frames: Mapping[str, pl.DataFrame],
     log: Log,
     clock: StageClock,

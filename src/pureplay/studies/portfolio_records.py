@@ -36,10 +36,11 @@ class PortfolioStudy:
     rank correlation of score and exposure), returns (correlation of daily frictionless long-short returns); other scores count as factors.
     blocked: score, kind, reason, orders, retries, value_share; plain design.
     luck: score, kind, sharpe (a grid period, net; active against the first index for long_only), n, skew, kurtosis, trials, trial_sd,
-    threshold, deflated (probability that the Sharpe ratio exceeds what the best of the trials would show by chance), undeflated (the same
-    against 0), track_years (least record for 95 % confidence that it is above 0), years, more_years (of the same size until t reaches 2.306).
-    reality: kind, variants, n, p_lower, p_consistent, p_upper, best, pbo, slope, loss. variants: kind, score, design, sharpe, superior (StepM
-    at 5 %). folds: kind, fold, first, last, chosen, train, test (Sharpe ratios a grid period), purged cross-validation of the choice.
+    threshold, deflated (probability that the Sharpe ratio exceeds what the best of the trials would show by chance), undeflated (the
+    same against 0), track_years (least record for 95 % confidence that it is above 0), years, more_years (of the same size until its t
+    reaches 2.306). reality: kind, variants, n, p_lower, p_consistent, p_upper, best, pbo, slope, loss. variants: kind, score, design,
+    sharpe, superior (StepM at 5 %). folds: kind, fold, first, last, chosen, train, test (Sharpe ratios a grid period), purged
+    cross-validation of the choice.
     trials: None where no log is kept. not_evaluable: score → why it has no portfolio.
     """
 

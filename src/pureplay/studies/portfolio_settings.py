@@ -11,7 +11,7 @@ from pureplay.studies.settings import BaseChoice
 __all__ = ["DESIGNS", "Design", "PortfolioStudySettings", "ScoreName"]
 
 ScoreName = Literal["R", "S", "business_mix"]
-Design = Literal["plain", "cap_weighted", "sector_neutral", "buffered"]
+Design = Literal["plain", "orthogonal", "cap_weighted", "sector_neutral", "buffered"]
 DESIGNS: Final[tuple[Design, ...]] = get_args(Design)
 BUFFER: Final = 0.1
 
@@ -21,12 +21,13 @@ class PortfolioStudySettings:
     """What a portfolio study computes.
 
     scores: "R" and "S", the two constructions, and "business_mix", the older factors; each once. designs: "plain" is [portfolio] as it
-    stands; "cap_weighted", "sector_neutral" (in the coarsest industry scheme) and "buffered" (a tenth of the names either side) change
-    one thing of it. kinds: "long_short", "long_only". base: whose exposures construction S takes out and whose factors stand beside the
-    portfolios, as in `StudySettings`. benchmarks: indices beside the long-only accounts; None = every one in the dataset.
-    capitals: account sizes of the capacity curve; () = none. shuffles: placebos, the first score with mixes dealt out within industries.
-    draws: of the bootstrap behind the reality checks. splits: blocks of the cross-validated probability of overfitting. folds: of the purged
-    cross-validation. seed: of shuffles and bootstrap.
+    stands; "orthogonal" takes the base out of the score first; "cap_weighted", "sector_neutral" (in the coarsest industry scheme) and
+    "buffered" (a tenth of the names either side) change one thing of the portfolio. kinds: "long_short", "long_only". base: whose
+    exposures construction S and the orthogonal design take out and whose factors stand beside the portfolios, as in `StudySettings`.
+    benchmarks: indices beside the long-only accounts; None = every one in the dataset. capitals: account sizes of the capacity curve,
+    () = none. shuffles: placebos, the first score with mixes dealt out within industries. draws: of the bootstrap behind the reality
+    checks. splits: blocks of the cross-validated probability of overfitting. folds: of the purged cross-validation. seed: of shuffles and
+    bootstrap.
     """
 
     scores: tuple[ScoreName, ...] = get_args(ScoreName)
@@ -62,7 +63,7 @@ class PortfolioStudySettings:
 
     def designed(self, design: Design, plain: PortfolioSettings, *, scheme: str | None) -> PortfolioSettings | None:
         """Settings of a design; None where it is [portfolio] as it stands, or no industries are at hand."""
-        if design == "plain":
+        if design in ("plain", "orthogonal"):
             return plain
         if design == "cap_weighted":
             return None if plain.weighting == "cap" else replace(plain, weighting="cap")
