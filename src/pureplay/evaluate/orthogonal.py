@@ -271,7 +271,7 @@ def _enough_names(signal: FloatArray, base: FloatArray, groups: IndexArray | Non
     return np.asarray(made.fitted >= np.maximum(min_names, 2 * regressors))
 
 
-def _nothing_to_deliver(name: str, score: FloatArray, made: OrthogonalDays, enough: BoolArray, min_names: int) -> EvaluationError:
+def _nothing_to_deliver(name: str, made: OrthogonalDays, enough: BoolArray, min_names: int) -> EvaluationError:
     contained = int((enough & np.isfinite(made.left)).sum())
     if contained:
         return EvaluationError(

@@ -154,7 +154,7 @@ def robustness(
     evaluator = _evaluator(future, base, names, industries, universe, timing, min_names)
     _require_answer(evaluator, score.name, run_bases(evaluator, score.values, cells[:1]))  # a plan of thousands of bases can take long
     days = run_bases(evaluator, score.values, cells)
-    held, why = _turnover(signal, bars, future, column, settings, evaluator)
+    held, why = _turnover(signal, bars, column, settings, evaluator)
     fitted, scored = _typical(days.fitted), _typical(np.isfinite(score.values).sum(axis=1))
     return Robustness(
         name=score.name,
@@ -241,7 +241,7 @@ def _redundant(evaluator: Evaluator, signal: FloatArray) -> tuple[str, ...]:
 
 
 def _turnover(
-    signal: AnyFrame, bars: AnyFrame | Dataset | None, future: Horizons, column: str | None, settings: Battery, evaluator: Evaluator
+    signal: AnyFrame, bars: AnyFrame | Dataset | None, column: str | None, settings: Battery, evaluator: Evaluator
 ) -> tuple[Turnover | None, tuple[str, ...]]:
     """Turnover of the score on the axes of the bars, or a note on why there is none."""
     if bars is None:
