@@ -29,7 +29,12 @@ EVALUATION = Evaluation(null_draws=20, min_names=30, min_typical_names=20, seed=
 
 @cache
 def data() -> Dataset:
-    return Dataset.from_frames(small.tables(220), calendar="XSHG", notes={"synthetic": True})
+    """The small market with a coarser scheme of two sectors: those of its own have the same five."""
+    tables = small.tables(220)
+    labels = tables["industries"].filter(scheme="syn_l1")
+    half = labels.with_columns(scheme=pl.lit("half"), code=pl.col("code").is_in(["L1.000", "L1.001"]).cast(pl.String))
+    tables = {**tables, "industries": pl.concat([tables["industries"], half.cast(dict(tables["industries"].schema))])}  # type: ignore[arg-type]
+    return Dataset.from_frames(tables, calendar="XSHG", notes={"synthetic": True})
 
 
 def run(**changes: Any) -> BusinessMixStudy:
@@ -141,7 +146,7 @@ def test_settings_that_leave_parts_out() -> None:
     assert few.verdict is None
     assert "a verdict needs 1000" in str(few.not_evaluable)
     neutral = run(sector_neutral=True)
-    assert neutral.sector_scheme == "syn_l1"
+    assert neutral.sector_scheme == "half"
     assert run(sector_neutral="syn_l2").row("momentum", 20)["icir"] != neutral.row("momentum", 20)["icir"]
 
 

@@ -77,14 +77,8 @@ def run_business_mix(
         rows = study.rows("products", made)
         main = next(row for row in rows if row["measure"] == "composite")
         main |= study.described(made, peers)
-    with clock.stage("controls"):
-        controls, own_rows, more = _controls(study, made)
-    with clock.stage("verdict"):
-        judged, why = _verdict(study, made, controls)
-    with clock.stage("correlations"):
-        correlations = correlations_with(data, study.market.axes, study.measures(made), judged_by.base)
-    coverage = _coverage(study, made, peers)
-    del made
+    own_rows, more, beside = _beside(study, made, peers, clock)
+    del made  # gigabytes at full size
     with clock.stage("thresholds"):
         swept = [main if each == chosen.purity else _at_purity(study, shop, each, clock.say) for each in purities]
     return BusinessMixStudy(
@@ -98,14 +92,35 @@ def run_business_mix(
         sector_scheme=study.scheme,
         rows=pl.DataFrame([*rows, *own_rows], schema=ROW_SCHEMA),
         thresholds=pl.DataFrame(swept, schema=ROW_SCHEMA),
-        correlations=correlations,
-        coverage=coverage,
-        verdict=judged,
-        not_evaluable=why,
+        correlations=beside.correlations,
+        coverage=beside.coverage,
+        verdict=beside.verdict,
+        not_evaluable=beside.why,
         notes=(*notes, *more, *_assumed(data)),
         refused=findings_frame(data),
         seconds=clock.seconds,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside the figures of the scores."""
+
+    correlations: pl.DataFrame
+    coverage: pl.DataFrame
+    verdict: OrthogonalICIR | None
+    why: str | None
+
+
+def _beside(study: "_Ground", made: "_Scored", peers: Peers, clock: StageClock) -> tuple[list[dict[str, Any]], tuple[str, ...], _Beside]:
+    """Rows of own_only, notes on the controls, and the rest."""
+    with clock.stage("controls"):
+        controls, rows, notes = _controls(study, made)
+    with clock.stage("verdict"):
+        judged, why = _verdict(study, made, controls)
+    with clock.stage("correlations"):
+        found = correlations_with(study.data, study.market.axes, study.measures(made), study.evaluation.base)
+    return rows, notes, _Beside(found, _coverage(study, made, peers), judged, why)
 
 
 def _lay(
