@@ -66,52 +66,96 @@ def run_business_mix(
     chosen, judged_by = settings or preset("business_mix"), evaluation or Evaluation()
     purities = _purities(chosen, thresholds)
     clock = StageClock(progress or (lambda _: None))
-    with clock.stage("market"):
-        market = load_market(data)
-        used, notes = _with_tables(data, chosen)
-        study = _Ground(data, market, signal_market(data, market, used), used, judged_by, _windows(windows_sessions), quantiles)
-        scheme = _scheme(data, sector_neutral)
-        study.labels = None if scheme is None else industry_block(data, market.axes, scheme)
+    with clock.stage("market and forward returns"):
+        study, notes = _lay(data, chosen, judged_by, _windows(windows_sessions), quantiles, _scheme(data, sector_neutral))
     with clock.stage("product mix and baskets"):
         shop = PeerWorkshop(data, study.fed)
-        peers = shop.peers(used)
+        peers = shop.peers(study.settings)
     with clock.stage("scores"):
-        made = study.scores(peers, used)
-    with clock.stage("forward returns"):
-        study.judge = study.evaluator()
+        made = study.scores(peers, study.settings)
     with clock.stage("figures"):
-        rows = [row | {"purity": used.purity} for row in study.rows("products", made)]
-        parts = study.described(made, peers)
-        rows = [row | (parts if row["measure"] == "composite" else {}) for row in rows]
-    with clock.stage("controls"):
-        controls, own_rows, more = _controls(study, made)
-    with clock.stage("verdict"):
-        judged, why = _verdict(study, made, controls)
-    with clock.stage("correlations"):
-        correlations = correlations_with(data, market.axes, study.measures(made), judged_by.base)
-    coverage = _coverage(study, made, peers)
-    del made
-    with clock.stage("thresholds"):
+        rows = study.rows("products", made)
         main = next(row for row in rows if row["measure"] == "composite")
-        swept = [main if each == used.purity else _at_purity(study, shop, each, clock.say) for each in purities]
+        main |= study.described(made, peers)
+    own_rows, more, beside = _beside(study, made, peers, clock)
+    del made  # gigabytes at full size
+    with clock.stage("thresholds"):
+        swept = [main if each == chosen.purity else _at_purity(study, shop, each, clock.say) for each in purities]
     return BusinessMixStudy(
         name=name,
         synthetic=bool(data.notes.get("synthetic", False)),
-        settings=used.to_dict(),
-        changed=_changed(used),
+        settings=study.settings.to_dict(),
+        changed=_changed(study.settings),
         evaluation=asdict(judged_by),
-        data=data_facts(data, market),
+        data=data_facts(data, study.market),
         windows=study.windows,
-        sector_scheme=scheme,
+        sector_scheme=study.scheme,
         rows=pl.DataFrame([*rows, *own_rows], schema=ROW_SCHEMA),
         thresholds=pl.DataFrame(swept, schema=ROW_SCHEMA),
-        correlations=correlations,
-        coverage=coverage,
-        verdict=judged,
-        not_evaluable=why,
+        correlations=beside.correlations,
+        coverage=beside.coverage,
+        verdict=beside.verdict,
+        not_evaluable=beside.why,
         notes=(*notes, *more, *_assumed(data)),
         refused=findings_frame(data),
         seconds=clock.seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside the figures of the scores."""
+
+    correlations: pl.DataFrame
+    coverage: pl.DataFrame
+    verdict: OrthogonalICIR | None
+    why: str | None
+
+
+def _beside(study: "_Ground", made: "_Scored", peers: Peers, clock: StageClock) -> tuple[list[dict[str, Any]], tuple[str, ...], _Beside]:
+    """Rows of own_only, notes on the controls, and the rest."""
+    with clock.stage("controls"):
+        controls, rows, notes = _controls(study, made)
+    with clock.stage("verdict"):
+        judged, why = _verdict(study, made, controls)
+    with clock.stage("correlations"):
+        found = correlations_with(study.data, study.market.axes, study.measures(made), study.evaluation.base)
+    return rows, notes, _Beside(found, _coverage(study, made, peers), judged, why)
+
+
+def _lay(
+    data: Dataset, chosen: SignalSettings, evaluation: Evaluation, windows: tuple[int, ...], quantiles: int, scheme: str | None
+) -> "tuple[_Ground, list[str]]":
+    """What every score shares, and notes."""
+    market = load_market(data)
+    used, notes = _with_tables(data, chosen)
+    ground = _Ground(
+        data=data,
+        market=market,
+        fed=signal_market(data, market, used),
+        settings=used,
+        evaluation=evaluation,
+        windows=windows,
+        quantiles=quantiles,
+        scheme=scheme,
+        labels=None if scheme is None else industry_block(data, market.axes, scheme),
+        judge=_evaluator(market, evaluation),
+    )
+    return ground, notes
+
+
+def _evaluator(market: Market, asked: Evaluation) -> Evaluator:
+    """The judge of raw scores: an empty base."""
+    shape = market.axes.shape
+    forward = compound_forward(market.returns, market.traded, sessions=asked.horizon_sessions, delay=asked.delay_sessions)
+    return Evaluator(
+        axes=market.axes,
+        base=np.empty((shape[0], 0, shape[1])),
+        base_names=(),
+        forward=forward_orders(forward[None]),
+        horizons=(asked.horizon_sessions,),
+        timing=asked.timing,
+        min_names=asked.min_names,
     )
 
 
@@ -124,7 +168,7 @@ class _Scored:
     windows: tuple[WindowScores, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Ground:
     """What every score of the study shares. market: raw returns, which portfolios earn; fed: what the signal is made of."""
 
@@ -135,8 +179,9 @@ class _Ground:
     evaluation: Evaluation
     windows: tuple[int, ...]
     quantiles: int
-    labels: IndexArray | None = None
-    judge: Evaluator | None = None
+    scheme: str | None
+    labels: IndexArray | None
+    judge: Evaluator
 
     def scores(self, peers: Peers, settings: SignalSettings, *, windows: tuple[int, ...] | None = None) -> _Scored:
         """Scores over every window, neutral to sectors where that is asked for."""
@@ -149,34 +194,19 @@ class _Ground:
         momentum, resvol = (sector_neutral(each, self.labels, universe) for each in (scores.biz_mom_z, scores.biz_resvol_z))
         return replace(scores, biz_mom_z=momentum, biz_resvol_z=resvol, composite=0.5 * (momentum - resvol))
 
-    def evaluator(self) -> Evaluator:
-        """The judge of raw scores: an empty base."""
-        asked, axes = self.evaluation, self.market.axes
-        forward = compound_forward(self.market.returns, self.market.traded, sessions=asked.horizon_sessions, delay=asked.delay_sessions)
-        return Evaluator(
-            axes=axes,
-            base=np.empty((axes.shape[0], 0, axes.shape[1])),
-            base_names=(),
-            forward=forward_orders(forward[None]),
-            horizons=(asked.horizon_sessions,),
-            timing=asked.timing,
-            min_names=asked.min_names,
-        )
-
     def measures(self, made: _Scored) -> dict[str, FloatArray]:
         """Every measure and window by name."""
         return {f"{name}, {each.settings.window_sessions}": block for each in made.windows for name, block in _blocks(each).items()}
 
     def rows(self, source: str, made: _Scored, *, names: Sequence[str] = tuple(MEASURES)) -> list[dict[str, Any]]:
         """Rows of the table for some measures over every window."""
-        if self.judge is None:
-            raise SettingError("the forward returns are not made yet")
         out = []
         for each in made.windows:
             for name, block in _blocks(each).items():
                 if name in names:
                     found = score_figures(self.judge, self.market, block, sign=MEASURES[name], quantiles=self.quantiles)
-                    out.append({"measure": name, "source": source, "window_sessions": each.settings.window_sessions, **found})
+                    key = {"measure": name, "source": source, "window_sessions": each.settings.window_sessions}
+                    out.append({**key, "purity": self.settings.purity if source == "products" else None, **found})
         return out
 
     def described(self, made: _Scored, peers: Peers) -> dict[str, Any]:
@@ -261,8 +291,6 @@ def _control(made: _Scored) -> Control:
 
 
 def _verdict(study: _Ground, made: _Scored, controls: dict[str, Control]) -> tuple[OrthogonalICIR | None, str | None]:
-    if study.judge is None:
-        raise SettingError("the forward returns are not made yet")
     score = made.windows[0].composite
     try:
         require_names(score, study.evaluation)
