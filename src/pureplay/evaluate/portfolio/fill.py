@@ -176,8 +176,9 @@ def _costs(fill: Fill, deal: Deal, after: float, buy: float, sell: float, again:
             x = fill.ceiling[j] if x > fill.ceiling[j] else x
             fill.position[j] = x
             d = x - fill.now[j]
-            size = abs(d)
-            spent += size * ((more if d > 0.0 else less) + fill.impact[j] * math.sqrt(size))
+            if d != 0.0:
+                size = abs(d)
+                spent += size * ((more if d > 0.0 else less) + fill.impact[j] * math.sqrt(size))
     return spent
 
 

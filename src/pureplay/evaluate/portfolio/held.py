@@ -95,6 +95,7 @@ def _blank(names: Names, n: int, asset: int, weight: float) -> None:
 
 @kernel
 def new_names(assets: int) -> Names:
+    """Room for every asset."""
     return Names(
         np.zeros(assets, np.int64),
         np.zeros(assets),
@@ -110,6 +111,7 @@ def new_names(assets: int) -> Names:
 
 @kernel
 def new_log(rows: int) -> Log:
+    """Room for so many rows, none written."""
     return Log(
         np.empty(rows, np.int64),
         np.empty(rows, np.int32),

@@ -160,6 +160,7 @@ def _move_lots(lots: FloatArray, s: int, i: int, v: float, p: float) -> None:
 
 @kernel
 def add_up(names: Names, size: int, page: Page, s: int) -> None:
+    """Enter the value and the number of the positions of each leg."""
     long, short, longs, shorts = 0.0, 0.0, 0, 0
     for j in range(size):
         v = names.value[j]
