@@ -37,6 +37,7 @@ BENCHES = {
     "parquet_to_scores": Bench("parquet_to_scores", "measure", True),
     "factors_22": Bench("factors_22", "measure", True),
     "study": Bench("study", "measure", True),
+    "portfolio_books": Bench("portfolio_books", "measure", False),
 }
 
 

@@ -61,8 +61,7 @@ def naive_account(
         traded: dict[int, tuple[float, float]] = {}
         paid: dict[int, float] = {}
         if account is None:
-            if s in due and terms.short_exposure > 0 and not tape.shorting[s]:
-                refused = True
+            refused |= s in due and refuses(tape, terms, s)
             if s not in due or refused:
                 days.append(day | empty | dict.fromkeys(("long_value", "short_value", "long_names", "short_names"), 0.0))
                 continue
@@ -78,33 +77,53 @@ def naive_account(
         paid = pay_out(account, tape, terms, s, day)
         account.cash += sum(paid.values()) - day["borrow"]
         worth = account.cash + sum(account.held.values())
-        if worth > nothing:
-            if s in due:
-                if terms.short_exposure > 0 and not tape.shorting[s] and not account.closed:
-                    account.closed, closed_out = True, s
-                account.weights = {} if account.closed else {i: w for i, w in due[s].items() if w != 0}
-                account.left = terms.retry_sessions
-                day["rebalanced"] = float(bool(account.weights or account.held))
-                trade(account, tape, terms, s, worth, True, day, traded, blocked[s])
-            elif account.left > 0:
-                account.left -= 1
-                if account.open_orders:
-                    trade(account, tape, terms, s, worth, False, day, traded, blocked[s])
+        if worth > nothing and take_orders(account, due, tape, terms, s, worth, day, traded, blocked[s]):
+            closed_out = s
         value = account.cash + sum(account.held.values())
         if worth <= nothing or value <= nothing:
             paid |= dict(account.held)
             account.held, account.cash, value = {}, 0.0, 0.0
         day |= {"value": value, "cash": account.cash}
         day["pnl"] = 0.0 if opening else value + day["fees"] + day["impact"] + day["borrow"] - before
-        day["long_value"] = sum(v for v in account.held.values() if v > 0)
-        day["short_value"] = -sum(v for v in account.held.values() if v < 0)
-        day["long_names"] = float(sum(v > 0 for v in account.held.values()))
-        day["short_names"] = float(sum(v < 0 for v in account.held.values()))
+        for name, leg in (("long", 1), ("short", -1)):
+            mine = [abs(v) for v in account.held.values() if leg * v > 0]
+            day[f"{name}_value"], day[f"{name}_names"] = sum(mine), float(len(mine))
         days.append(day)
         for i in sorted({*account.held, *traded, *paid}):
             change, cost = traded.get(i, (0.0, 0.0))
             rows.append((s, i, account.held.get(i, 0.0), change, cost, paid.get(i, 0.0)))
     return days, rows, blocked, closed_out
+
+
+def take_orders(
+    account: Account,
+    due: dict[int, dict[int, float]],
+    tape: Tape,
+    terms: Terms,
+    s: int,
+    worth: float,
+    day: dict[str, float],
+    traded: dict[int, tuple[float, float]],
+    blocked: list[tuple[int, float]],
+) -> bool:
+    """Event 5; whether the account is wound up on this session."""
+    closing = s in due and refuses(tape, terms, s) and not account.closed
+    if s in due:
+        account.closed |= closing
+        account.weights = {} if account.closed else {i: w for i, w in due[s].items() if w != 0}
+        account.left = terms.retry_sessions
+        day["rebalanced"] = float(bool(account.weights or account.held))
+        trade(account, tape, terms, s, worth, True, day, traded, blocked)
+    elif account.left > 0:
+        account.left -= 1
+        if account.open_orders:
+            trade(account, tape, terms, s, worth, False, day, traded, blocked)
+    return closing
+
+
+def refuses(tape: Tape, terms: Terms, s: int) -> bool:
+    """Whether the market does not allow the account its short leg."""
+    return terms.short_exposure > 0 and not tape.shorting[s]
 
 
 def drift(account: Account, tape: Tape, s: int) -> None:
@@ -149,7 +168,7 @@ def signed_bounds(account: Account, tape: Tape, terms: Terms, s: int, i: int) ->
     """Event 6: each bound that the market sets on the position after the trade, as (place in BLOCKED, lowest, highest)."""
     v, found = account.held.get(i, 0.0), []
     inf = math.inf
-    if not tape.tradable[s, i]:
+    if not tape.tradable[s, i] or s > tape.last_session[i]:
         found.append(("suspended", v, v))
     if tape.at_upper[s, i]:
         found.append(("limit_up", -inf, v))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pureplay.errors import EvaluationError, SettingError
-from pureplay.evaluate.portfolio.arrays import RowArray, Tape, Targets, Terms
+from pureplay.evaluate.portfolio.arrays import AssetArray, RowArray, Tape, Targets, Terms
 from pureplay.panel import FloatArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.jit import kernel
@@ -81,32 +81,72 @@ def require_targets(targets: Targets, shape: tuple[int, ...], *, short: bool) ->
     _require_array("weights", targets.weights, (names,), np.floating)
     _require_each("starts", targets.starts, np.diff(targets.starts, prepend=0) >= 0, "ascending from 0")
     _require_each("rows", targets.rows, (targets.rows >= 0) & (targets.rows < shape[0]), f"a session index from 0 to {shape[0] - 1}")
-    _require_each("assets", targets.assets, (targets.assets >= 0) & (targets.assets < shape[1]), f"an asset index from 0 to {shape[1] - 1}")
-    _require_each("weights", targets.weights, np.isfinite(targets.weights), "finite")
-    if not short:
-        _require_each("weights", targets.weights, targets.weights >= 0, "at least 0 where short_exposure is 0")
-    owner = np.repeat(np.arange(count), np.diff(targets.starts))
-    rising = np.diff(targets.assets.astype(np.int64), prepend=-1) > 0
-    rising[targets.starts[:-1][np.diff(targets.starts) > 0]] = True
-    _require_each("assets", targets.assets, rising, "ascending within a rebalance, each once")
+    _require_names(targets, shape[1], short)
     for offset in np.unique(targets.offsets):
         mine = targets.rows[targets.offsets == offset]
         _require_each(f"rows of offset {offset}", mine, np.diff(mine, prepend=-1) > 0, "ascending, each once")
-    for leg, sign in (("long", 1.0), ("short", -1.0)):
-        _require_sums(leg, sign, targets, owner, count)
 
 
-def _require_sums(leg: str, sign: float, targets: Targets, owner: RowArray, count: int) -> None:
-    inside = sign * targets.weights > 0
-    total = np.bincount(owner[inside], weights=sign * targets.weights[inside], minlength=count)
-    present = np.bincount(owner[inside], minlength=count) > 0
-    wrong = np.flatnonzero(present & (np.abs(total - 1) > _SUM))
-    if wrong.size:
-        k = int(wrong[0])
-        raise EvaluationError(
-            f"weights of the {leg} leg must sum to {sign:+.0f}, not {sign * total[k]:.12g} (rebalance {k}, row {targets.rows[k]}, offset "
-            f"{targets.offsets[k]}; {wrong.size} of {count} rebalances): divide them by their sum"
-        )
+def _require_names(targets: Targets, assets: int, short: bool) -> None:
+    """Names and weights of every rebalance."""
+    places, totals = np.full((4, targets.rows.size), -1, dtype=np.int64), np.zeros((2, targets.rows.size))
+    over_blocks(
+        lambda start, stop: _name_block(targets.starts, targets.assets, targets.weights, assets, short, places, totals, start, stop),
+        targets.rows.size,
+    )
+    rules = (
+        f"an asset index from 0 to {assets - 1}",
+        "ascending within a rebalance, each once",
+        "finite",
+        "at least 0 without a short leg",
+    )
+    for which, (name, rule) in enumerate(zip(("assets", "assets", "weights", "weights"), rules, strict=True)):
+        wrong = np.flatnonzero(places[which] >= 0)
+        if wrong.size:
+            k, j = int(wrong[0]), int(places[which, wrong[0]])
+            raise EvaluationError(
+                f"{name} must be {rule}, not {getattr(targets, name)[j]} (first at index {j}, {_where(targets, k)}; {wrong.size} of "
+                f"{targets.rows.size} rebalances): correct them, or leave them out"
+            )
+    for total, leg, sign in zip(totals, ("long", "short"), (1, -1), strict=True):
+        wrong = np.flatnonzero((total != 0) & (np.abs(total - sign) > _SUM))
+        if wrong.size:
+            k = int(wrong[0])
+            raise EvaluationError(
+                f"weights of the {leg} leg must sum to {sign:+d}, not {total[k]:.12g} ({_where(targets, k)}; {wrong.size} of "
+                f"{targets.rows.size} rebalances): divide them by the size of their sum"
+            )
+
+
+def _where(targets: Targets, k: int) -> str:
+    return f"rebalance {k} at row {targets.rows[k]}, offset {targets.offsets[k]}"
+
+
+@kernel
+def _name_block(
+    starts: RowArray,
+    names: AssetArray,
+    weights: FloatArray,
+    assets: int,
+    short: bool,
+    places: RowArray,
+    totals: FloatArray,
+    start: int,
+    stop: int,
+) -> None:
+    """Sums of the legs of each rebalance, and the last place that breaks each rule."""
+    for k in range(start, stop):
+        for j in range(starts[k], starts[k + 1]):
+            i, w = names[j], weights[j]
+            if i < 0 or i >= assets:
+                places[0, k] = j
+            if j > starts[k] and i <= names[j - 1]:
+                places[1, k] = j
+            if not math.isfinite(w):
+                places[2, k] = j
+            elif w < 0.0 and not short:
+                places[3, k] = j
+            totals[0 if w > 0.0 else 1, k] += w
 
 
 def _require_array(name: str, array: npt.NDArray[Any], shape: tuple[int, ...], kind: type) -> None:

@@ -30,9 +30,10 @@ def simulate(targets: Targets, tape: Tape, terms: Terms, *, record: int | None =
     5. On the session of a rebalance every name wanted or held takes part; for retry_sessions sessions after it, or until the next
        one, those whose order was not filled in full. An account with a short leg that meets a rebalance while shorting is not allowed
        sells everything, then and at every later rebalance; at its first one it is not opened at all, and is NaN throughout.
-    6. The market bounds the position after the trade: not tradable: as it is; at the upper (lower) limit: no buying (selling); not
-       enterable: no long position opened or enlarged; shorting not allowed: no short one (counted as not enterable); settlement: what was
-       bought fewer sessions ago is not sold, oldest shares go first; participation: the trade is at most that share of the liquidity.
+    6. The market bounds the position after the trade: not tradable, or after its last session: as it is; at the upper (lower) limit: no
+       buying (selling); not enterable: no long position opened or enlarged; shorting not allowed: no short one (counted as not
+       enterable); settlement: what was bought fewer sessions ago is not sold, oldest shares go first; participation: the trade is at
+       most that share of the liquidity.
     7. Each leg has the exposure E = its exposure × V', V' = V less the trading costs of the session. In the direction of its leg a
        name's position is k × |weight| within its bounds, with the largest k up to spread_limit × E at which the leg sums to at most E
        (k = 0 where blocked sales leave no room; a position of the other sign counts with its sign). Orders tried again: the rest of the
@@ -87,6 +88,7 @@ def _market(tape: Tape) -> Market:
     def whole(values: RowArray) -> RowArray:
         return np.ascontiguousarray(values, dtype=np.int64)
 
+    ends = np.isin(np.arange(tape.returns.shape[0]), tape.last_session + 1)
     return Market(
         block(tape.returns),
         flags(tape.tradable),
@@ -99,6 +101,7 @@ def _market(tape: Tape) -> Market:
         series(tape.borrow_rate),
         whole(tape.settlement),
         whole(tape.last_session),
+        ends,
         series(tape.payout),
         block(tape.liquidity),
         block(tape.volatility),

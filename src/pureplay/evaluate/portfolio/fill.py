@@ -27,7 +27,7 @@ _SECANT: Final = 20  # rounds after which the value after costs is bisected
 
 
 class Market(NamedTuple):
-    """`Tape` as the kernels take it: liquidity and volatility are (0, 0) where there are none."""
+    """`Tape` as the kernels take it: liquidity and volatility are (0, 0) where there are none; ends: names end on the session before."""
 
     returns: FloatArray
     tradable: BoolArray
@@ -40,6 +40,7 @@ class Market(NamedTuple):
     borrow_rate: FloatArray
     settlement: RowArray
     last_session: RowArray
+    ends: BoolArray
     payout: FloatArray
     liquidity: FloatArray
     volatility: FloatArray
@@ -86,7 +87,7 @@ class Fill(NamedTuple):
 @kernel
 def limits(market: Market, deal: Deal, s: int, i: int, v: float, locked: float) -> tuple[float, float]:
     """Lowest and highest signed position that the market allows after the trade; both ends contain the position v before it."""
-    if not market.tradable[s, i]:
+    if not market.tradable[s, i] or s > market.last_session[i]:
         return v, v
     low, high = -math.inf, math.inf
     if market.at_upper[s, i]:
@@ -114,7 +115,7 @@ def _largest_trade(market: Market, deal: Deal, s: int, i: int) -> float:
 def blocking(market: Market, s: int, i: int, v: float, locked: float, goal: float, rounding: float) -> int:
     """First reason, by its place in BLOCKED, that alone keeps a position v from its goal; shorting not allowed counts as not enterable."""
     up = goal > v
-    if not market.tradable[s, i]:
+    if not market.tradable[s, i] or s > market.last_session[i]:
         return _SUSPENDED
     if up and market.at_upper[s, i]:
         return _LIMIT_UP
@@ -130,12 +131,16 @@ def blocking(market: Market, s: int, i: int, v: float, locked: float, goal: floa
 
 
 @kernel
-def settle(fill: Fill, deal: Deal, worth: float, buy: float, sell: float) -> float:
-    """Value after costs V' = worth - costs(V'), by secants, and by halves where those do not close in; fills positions and scales."""
+def settle(fill: Fill, deal: Deal, worth: float, buy: float, sell: float, again: bool) -> float:
+    """Value after costs V' = worth - costs(V'), by secants, and by halves where those do not close in; fills positions and scales.
+
+    again: orders are tried again, so that their own bounds move with V'.
+    """
     low, high, point = -math.inf, worth, worth
     before, gap_before = worth, 0.0
+    fill.scale[:] = deal.exposure * worth
     for turn in range(_ROUNDS):
-        gap = worth - _costs(fill, deal, point, buy, sell) - point
+        gap = worth - _costs(fill, deal, point, buy, sell, again) - point
         if abs(gap) <= _EXACT * worth:
             break
         if gap < 0.0:
@@ -148,26 +153,32 @@ def settle(fill: Fill, deal: Deal, worth: float, buy: float, sell: float) -> flo
         if not low < step < high or turn >= _SECANT:
             step = 0.5 * (low + high) if low > -math.inf else point + gap
         before, gap_before, point = point, gap, step
+        if before > 0.0:
+            fill.scale[:] *= max(point, 0.0) / before
     return point
 
 
 @kernel
-def _costs(fill: Fill, deal: Deal, after: float, buy: float, sell: float) -> float:
-    """Fill both legs at a value after costs, and what that costs."""
+def _costs(fill: Fill, deal: Deal, after: float, buy: float, sell: float, again: bool) -> float:
+    """Fill both legs at a value after costs, and what that costs; the scales found for another value are where k is sought from."""
     spent, left = 0.0, max(after, 0.0)
     for leg in range(2):
         start, stop = (0, fill.places[0]) if leg == 0 else (fill.at.size - fill.places[1], fill.at.size)
         exposure = deal.exposure[leg] * left
-        _bind_orders(fill, start, stop, exposure)
-        k = _scale(fill, start, stop, exposure - fill.frozen[leg], exposure, fill.most[leg] * left)
+        more, less = (buy, sell) if leg == 0 else (sell, buy)
+        if again:
+            _bind_orders(fill, start, stop, exposure)
+        k = _scale(fill, start, stop, exposure - fill.frozen[leg], exposure, fill.most[leg] * left, fill.scale[leg])
         fill.scale[leg] = k
         for j in range(start, stop):
-            fill.position[j] = min(max(k * fill.weight[j], fill.floor[j]), fill.ceiling[j])
-            d = fill.position[j] - fill.now[j]
-            size = abs(d)
-            spent += size * (buy if (d > 0.0) == (leg == 0) else sell)
-            if fill.impact[j] > 0.0:
-                spent += fill.impact[j] * size * math.sqrt(size)
+            x = k * fill.weight[j]
+            x = fill.floor[j] if x < fill.floor[j] else x
+            x = fill.ceiling[j] if x > fill.ceiling[j] else x
+            fill.position[j] = x
+            d = x - fill.now[j]
+            if d != 0.0:
+                size = abs(d)
+                spent += size * ((more if d > 0.0 else less) + fill.impact[j] * math.sqrt(size))
     return spent
 
 
@@ -175,7 +186,6 @@ def _costs(fill: Fill, deal: Deal, after: float, buy: float, sell: float) -> flo
 def _bind_orders(fill: Fill, start: int, stop: int, exposure: float) -> None:
     """Orders tried again keep their direction, and a sale ends at the position that was wanted."""
     for j in range(start, stop):
-        fill.floor[j], fill.ceiling[j] = fill.low[j], fill.high[j]
         if fill.order[j] > 0:
             fill.floor[j] = max(fill.low[j], fill.now[j])
         elif fill.order[j] < 0:
@@ -184,23 +194,29 @@ def _bind_orders(fill: Fill, start: int, stop: int, exposure: float) -> None:
 
 
 @kernel
-def _scale(fill: Fill, start: int, stop: int, room: float, exposure: float, most: float) -> float:
+def _scale(fill: Fill, start: int, stop: int, room: float, exposure: float, most: float, guess: float) -> float:
     """Largest k up to `most` at which the orders fit into the room: Newton on a rising broken line, halves where that fails."""
-    low, high, k = 0.0, most, min(exposure, most)
+    low, high, k = 0.0, most, min(guess, most)
+    top, bottom = False, False  # whether k = most and k = 0 have been tried
     for turn in range(_ROUNDS):
         total, slope = _total(fill, start, stop, k)
         gap = room - total
         if slope > 0.0 and abs(gap) <= _EXACT * exposure:
             return k
-        if turn == 0 and (gap >= 0.0 or slope == 0.0) and room - _total(fill, start, stop, most)[0] >= -_WITHIN * exposure:
-            return most
-        if turn == 0 and gap < 0.0 and room - _total(fill, start, stop, 0.0)[0] <= _WITHIN * exposure:
-            return 0.0
         if gap >= 0.0:
             low = k
         else:
             high = k
-        k = k + gap / slope if slope > 0.0 else low
+        step = k + gap / slope if slope > 0.0 else low
+        if not top and (slope == 0.0 or step >= most):
+            top = True
+            if room - _total(fill, start, stop, most)[0] >= -_WITHIN * exposure:
+                return most
+        if not bottom and gap < 0.0:
+            bottom = True
+            if room - _total(fill, start, stop, 0.0)[0] <= _WITHIN * exposure:
+                return 0.0
+        k = step
         if not low < k < high or turn % 8 == 7:
             k = 0.5 * (low + high)
             if not low < k < high:
@@ -213,14 +229,12 @@ def _total(fill: Fill, start: int, stop: int, k: float) -> tuple[float, float]:
     """Sum of the leg's positions at k, and its slope to the right."""
     total, slope = 0.0, 0.0
     for j in range(start, stop):
-        wanted = k * fill.weight[j]
-        if wanted < fill.floor[j]:
-            total += fill.floor[j]
-        elif wanted >= fill.ceiling[j]:
-            total += fill.ceiling[j]
-        else:
-            total += wanted
-            slope += fill.weight[j]
+        weight, floor, ceiling = fill.weight[j], fill.floor[j], fill.ceiling[j]
+        wanted = k * weight
+        x = floor if wanted < floor else wanted
+        free = weight if wanted < ceiling else 0.0
+        total += ceiling if x > ceiling else x
+        slope += free if wanted >= floor else 0.0
     return total, slope
 
 

@@ -12,14 +12,17 @@ __all__ = ["Log", "Names", "merge_names", "new_log", "new_names", "tidy_names", 
 
 
 class Names(NamedTuple):
-    """Names held, or wanted and not yet bought, ascending; weight: wanted; order: unfilled, as in `Fill`; seen: last session on which it
-    traded; paid: how it was paid out today, 0 = it was not."""
+    """Names held, or wanted and not yet bought, ascending.
+
+    weight: wanted. order: unfilled, as in `Fill`. missed: sessions since it last traded. payout, paid: what it was paid out today, and
+    how (0 = it was not).
+    """
 
     asset: RowArray
     value: FloatArray
     weight: FloatArray
     order: RowArray
-    seen: RowArray
+    missed: RowArray
     trade: FloatArray
     cost: FloatArray
     payout: FloatArray
@@ -56,8 +59,6 @@ def merge_names(names: Names, size: int, spare: Names, assets: AssetArray, weigh
             b += 1
         if spare.weight[n] != 0.0 or spare.value[n] != 0.0 or spare.paid[n] > 0:
             n += 1
-    for j in range(n):
-        _copy(spare, j, names, j)
     return n
 
 
@@ -67,7 +68,8 @@ def tidy_names(names: Names, size: int) -> int:
     n = 0
     for j in range(size):
         if names.value[j] != 0.0 or names.order[j] != 0:
-            _copy(names, j, names, n)
+            if n < j:
+                _copy(names, j, names, n)
             names.trade[n], names.cost[n], names.payout[n], names.paid[n] = 0.0, 0.0, 0.0, 0
             n += 1
     return n
@@ -81,18 +83,19 @@ def _copy(source: Names, j: int, target: Names, n: int) -> None:
         source.weight[j],
         source.order[j],
     )
-    target.seen[n], target.trade[n], target.cost[n] = source.seen[j], source.trade[j], source.cost[j]
+    target.missed[n], target.trade[n], target.cost[n] = source.missed[j], source.trade[j], source.cost[j]
     target.payout[n], target.paid[n] = source.payout[j], source.paid[j]
 
 
 @kernel
 def _blank(names: Names, n: int, asset: int, weight: float) -> None:
-    names.asset[n], names.value[n], names.weight[n], names.order[n], names.seen[n] = asset, 0.0, weight, 0, 0
+    names.asset[n], names.value[n], names.weight[n], names.order[n], names.missed[n] = asset, 0.0, weight, 0, 0
     names.trade[n], names.cost[n], names.payout[n], names.paid[n] = 0.0, 0.0, 0.0, 0
 
 
 @kernel
 def new_names(assets: int) -> Names:
+    """Room for every asset."""
     return Names(
         np.zeros(assets, np.int64),
         np.zeros(assets),
@@ -108,6 +111,7 @@ def new_names(assets: int) -> Names:
 
 @kernel
 def new_log(rows: int) -> Log:
+    """Room for so many rows, none written."""
     return Log(
         np.empty(rows, np.int64),
         np.empty(rows, np.int32),

@@ -50,6 +50,7 @@ def run_account(market: Market, deal: Deal, plan: Plan, page: Page, record: bool
             if deal.exposure[1] > 0.0 and not market.shorting[s] and closed_out < 0:
                 closed_out = s
             size = _wish(names, size, spare, plan, coming, closed_out >= 0)
+            names, spare = spare, names
             page.rebalanced[s] = size > 0 and _any_order(names, size)
             coming, left = coming + 1, deal.retry_sessions + 1
         if left > 0 and worth > nothing:
@@ -85,29 +86,24 @@ def _wish(names: Names, size: int, spare: Names, plan: Plan, coming: int, closed
 @kernel
 def _carry(market: Market, deal: Deal, s: int, names: Names, size: int, lots: FloatArray, page: Page) -> tuple[float, bool]:
     """Let positions drift and pay out those that are gone; returns the payouts, and whether a name has left."""
-    paid, touched = 0.0, False
+    paid, touched, ends, longest = 0.0, False, market.ends[s], deal.write_off_sessions
+    if lots.shape[0] > 0:
+        _carry_lots(market, s, names, size, lots)
     for j in range(size):
-        if names.value[j] == 0.0:
+        v = names.value[j]
+        if v == 0.0:
             continue
         i = names.asset[j]
         r = market.returns[s, i]
         if math.isfinite(r):
-            names.value[j] *= 1.0 + r
-            for age in range(lots.shape[0]):
-                lots[age, i] *= 1.0 + r
-        if lots.shape[0] > 0:
-            lots[s % lots.shape[0], i] = 0.0
+            v *= 1.0 + r
+            names.value[j] = v
         if market.tradable[s, i]:
-            names.seen[j] = s
-        if s > market.last_session[i]:
-            names.paid[j], names.payout[j] = _DELISTED, names.value[j] * (1.0 + market.payout[i])
-            page.delisted[s] += 1
-        elif deal.write_off_sessions > 0 and s - names.seen[j] >= deal.write_off_sessions:
-            names.paid[j], names.payout[j] = _WRITTEN_OFF, names.value[j] * (1.0 + deal.write_off_return)
-            page.written_off[s] += 1
-        if names.paid[j] > 0:
-            paid += names.payout[j]
-            names.value[j] = 0.0
+            names.missed[j] = 0
+        else:
+            names.missed[j] += 1
+        if (ends and s > market.last_session[i]) or (longest > 0 and names.missed[j] >= longest):
+            paid += _pay_out(market, deal, s, names, j, page)
         if names.value[j] == 0.0:
             touched = True
             lots[:, i] = 0.0
@@ -115,6 +111,32 @@ def _carry(market: Market, deal: Deal, s: int, names: Names, size: int, lots: Fl
                 names.order[j] = 0
     add_up(names, size, page, s)
     return paid, touched
+
+
+@kernel
+def _carry_lots(market: Market, s: int, names: Names, size: int, lots: FloatArray) -> None:
+    """Let what was bought lately drift with its name, and clear the place of today's lot."""
+    for j in range(size):
+        i = names.asset[j]
+        r = market.returns[s, i]
+        if math.isfinite(r):
+            for age in range(lots.shape[0]):
+                lots[age, i] *= 1.0 + r
+        lots[s % lots.shape[0], i] = 0.0
+
+
+@kernel
+def _pay_out(market: Market, deal: Deal, s: int, names: Names, j: int, page: Page) -> float:
+    """Pay out a name: one after its last session as delisted, any other as written off."""
+    i = names.asset[j]
+    if s > market.last_session[i]:
+        names.paid[j], names.payout[j] = _DELISTED, names.value[j] * (1.0 + market.payout[i])
+        page.delisted[s] += 1
+    else:
+        names.paid[j], names.payout[j] = _WRITTEN_OFF, names.value[j] * (1.0 + deal.write_off_return)
+        page.written_off[s] += 1
+    names.value[j] = 0.0
+    return float(names.payout[j])
 
 
 @kernel

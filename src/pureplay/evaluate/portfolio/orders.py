@@ -58,7 +58,7 @@ def trade(
         return 0.0, 0
     if rebalance:
         fill.most[:] = deal.spread_limit * deal.exposure
-    after = settle(fill, deal, worth, market.buy_rate[s], market.sell_rate[s])
+    after = settle(fill, deal, worth, market.buy_rate[s], market.sell_rate[s], not rebalance)
     if rebalance:  # tried again, an order may reach what its peers got here
         fill.most[:] = np.maximum(fill.scale / after, deal.exposure) if after > 0.0 else deal.exposure
     spent, unfilled = _book_leg(market, deal, s, worth, after, 0, names, lots, fill, page)
@@ -87,7 +87,7 @@ def _gather(market: Market, deal: Deal, s: int, rebalance: bool, names: Names, s
         fill.places[leg] += 1
         fill.at[place], fill.order[place], fill.weight[place], fill.now[place] = j, names.order[j], abs(w), sign * v
         fill.low[place], fill.high[place] = (low, high) if leg == 0 else (-high, -low)
-        fill.impact[place] = 0.0
+        fill.floor[place], fill.ceiling[place], fill.impact[place] = fill.low[place], fill.high[place], 0.0
         if costly and market.liquidity[s, i] > 0.0 and math.isfinite(market.volatility[s, i]):
             fill.impact[place] = deal.impact * market.volatility[s, i] / math.sqrt(market.liquidity[s, i])
 
@@ -130,7 +130,7 @@ def _book_leg(
         names.trade[j], names.cost[j], names.value[j] = d, fee + impact, sign * x
         spent += d + fee + impact
         if v == 0.0:
-            names.seen[j] = s
+            names.missed[j] = 0
         _move_lots(lots, s, i, v, sign * x)
     return spent, unfilled
 
@@ -160,6 +160,7 @@ def _move_lots(lots: FloatArray, s: int, i: int, v: float, p: float) -> None:
 
 @kernel
 def add_up(names: Names, size: int, page: Page, s: int) -> None:
+    """Enter the value and the number of the positions of each leg."""
     long, short, longs, shorts = 0.0, 0.0, 0, 0
     for j in range(size):
         v = names.value[j]
