@@ -24,7 +24,7 @@ from pureplay.reports.portfolio_rows import (
 )
 from pureplay.studies.portfolio_records import PortfolioStudy
 
-__all__ = ["Line", "Sheet", "accounts", "beside", "blocked", "designs", "index_form", "indices", "luck", "reality", "share", "variants", "years_text"]
+__all__ = ["Line", "Sheet", "accounts", "beside", "blocked", "designs", "index_form", "indices", "luck", "reality", "share", "variant_title", "variants", "years_text"]
 
 
 @dataclass(frozen=True, slots=True)
