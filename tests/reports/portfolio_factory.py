@@ -33,29 +33,68 @@ def account(score: str, design: str, kind: str) -> dict[str, Any]:
     net, cost = net_of(score, design, kind), 0.047 if kind == "long_short" else 0.019
     paper = kind == "long_short" and design == "plain"
     return {
-        **{"score": score, "design": design, "kind": kind, "is_control": score in BLANK},
-        **{"gross": net + cost, "gross_min": net + cost - 0.02, "gross_max": net + cost + 0.023},
-        **{"net": net, "net_min": net - 0.02, "net_max": net + 0.023, "volatility": 0.11, "sharpe_gross": (net + cost) / 0.11},
-        **{"sharpe_net": net / 0.11, "sharpe_net_min": net / 0.11 - 0.2, "sharpe_net_max": net / 0.11 + 0.2, "t_net": net / 0.04},
-        **{"max_drawdown": 0.18 - net, "turnover": 9.4, "cost": cost, "fees": 0.5 * cost},
-        **{"impact": 0.3 * cost, "borrow": 0.2 * cost if kind == "long_short" else 0.0, "exposure": 1.97, "cash": 0.03, "names": 612.0},
-        **{"blocked_share": 0.021, "delisted": 14.0, "accounts": 20, "first": FIRST, "last": END[kind]},
-        **{"paper": net + 0.09 if paper else None, "sharpe_paper": 1.4 if paper else None},
+        "score": score,
+        "design": design,
+        "kind": kind,
+        "is_control": score in BLANK,
+        "gross": net + cost,
+        "gross_min": net + cost - 0.02,
+        "gross_max": net + cost + 0.023,
+        "net": net,
+        "net_min": net - 0.02,
+        "net_max": net + 0.023,
+        "volatility": 0.11,
+        "sharpe_gross": (net + cost) / 0.11,
+        "sharpe_net": net / 0.11,
+        "sharpe_net_min": net / 0.11 - 0.2,
+        "sharpe_net_max": net / 0.11 + 0.2,
+        "t_net": net / 0.04,
+        "max_drawdown": 0.18 - net,
+        "turnover": 9.4,
+        "cost": cost,
+        "fees": 0.5 * cost,
+        "impact": 0.3 * cost,
+        "borrow": 0.2 * cost if kind == "long_short" else 0.0,
+        "exposure": 1.97,
+        "cash": 0.03,
+        "names": 612.0,
+        "blocked_share": 0.021,
+        "delisted": 14.0,
+        "accounts": 20,
+        "first": FIRST,
+        "last": END[kind],
+        "paper": net + 0.09 if paper else None,
+        "sharpe_paper": 1.4 if paper else None,
     }
 
 
 def pairs() -> list[tuple[str, str, str]]:
     """Score, design and kind of every account."""
-    return [(score, design, kind) for score in (*INFORMED, *BLANK) for kind in KINDS for design in (DESIGNS if score in INFORMED else DESIGNS[:1])]
+    return [
+        (score, design, kind)
+        for score in (*INFORMED, *BLANK)
+        for kind in KINDS
+        for design in (DESIGNS if score in INFORMED else DESIGNS[:1])
+    ]
 
 
 def active(score: str, design: str, index: str) -> dict[str, Any]:
     """Row beside an index."""
     made = net_of(score, design, "long_only") - (0.028 if index == INDICES[0] else 0.045)
     return {
-        **{"score": score, "design": design, "kind": "long_only", "benchmark": index, "active": made, "tracking_error": 0.062},
-        **{"information_ratio": made / 0.062, "t_active": made / 0.023, "beta": 0.97, "relative_drawdown": 0.143},
-        **{"index_return": 0.028, "index_sharpe": 0.15, "is_total_return": index == INDICES[1]},
+        "score": score,
+        "design": design,
+        "kind": "long_only",
+        "benchmark": index,
+        "active": made,
+        "tracking_error": 0.062,
+        "information_ratio": made / 0.062,
+        "t_active": made / 0.023,
+        "beta": 0.97,
+        "relative_drawdown": 0.143,
+        "index_return": 0.028,
+        "index_sharpe": 0.15,
+        "is_total_return": index == INDICES[1],
     }
 
 
@@ -105,8 +144,17 @@ def years() -> list[dict[str, Any]]:
             months = END[kind].month if year == END[kind].year else 12
             out.append(
                 {
-                    **{"score": score, "design": design, "kind": kind, "year": year, "partial": months < 12, "months": months},
-                    **{"gross": net + 0.03, "net": net, "sharpe_net": net / 0.1, "max_drawdown": 0.06, "turnover": 9.4},
+                    "score": score,
+                    "design": design,
+                    "kind": kind,
+                    "year": year,
+                    "partial": months < 12,
+                    "months": months,
+                    "gross": net + 0.03,
+                    "net": net,
+                    "sharpe_net": net / 0.1,
+                    "max_drawdown": 0.06,
+                    "turnover": 9.4,
                 }
             )
     return out
@@ -116,9 +164,20 @@ def luck_rows(trials: int | None = 34) -> list[dict[str, Any]]:
     """Rows of luck."""
     return [
         {
-            **{"score": score, "kind": kind, "sharpe": 0.11 - 0.05 * place, "n": 78, "skew": -0.3, "kurtosis": 4.1, "trials": trials},
-            **{"trial_sd": 0.09, "threshold": 0.191, "deflated": 0.24 - 0.1 * place, "undeflated": 0.83 - 0.2 * place},
-            **{"track_years": 18.4 + 10 * place, "years": 6.5, "more_years": 12.3 if score != "business_mix" else math.inf},
+            "score": score,
+            "kind": kind,
+            "sharpe": 0.11 - 0.05 * place,
+            "n": 78,
+            "skew": -0.3,
+            "kurtosis": 4.1,
+            "trials": trials,
+            "trial_sd": 0.09,
+            "threshold": 0.191,
+            "deflated": 0.24 - 0.1 * place,
+            "undeflated": 0.83 - 0.2 * place,
+            "track_years": 18.4 + 10 * place,
+            "years": 6.5,
+            "more_years": 12.3 if score != "business_mix" else math.inf,
         }
         for place, score in enumerate(INFORMED)
         for kind in KINDS
@@ -129,9 +188,13 @@ def fold_rows() -> list[dict[str, Any]]:
     """Rows of purged cross-validation."""
     return [
         {
-            **{"kind": kind, "fold": k + 1, "first": date(2018 + k, 1, 2), "last": date(2018 + k, 12, 28)},
-            **{"chosen": "R, sector_neutral" if k % 2 else "business_mix, buffered"},
-            **{"train": 0.2 + 0.02 * k, "test": 0.11 * math.sin(3 * k)},
+            "kind": kind,
+            "fold": k + 1,
+            "first": date(2018 + k, 1, 2),
+            "last": date(2018 + k, 12, 28),
+            "chosen": "R, sector_neutral" if k % 2 else "business_mix, buffered",
+            "train": 0.2 + 0.02 * k,
+            "test": 0.11 * math.sin(3 * k),
         }
         for kind in KINDS
         for k in range(6)
@@ -166,9 +229,19 @@ def portfolios(**changes: Any) -> PortfolioStudy:
         "rules": {"name": "cn", "digest": "9f2c" * 16},
         "data": {"first": "2017-01-03", "last": "2026-04-30", "sessions": 2264, "assets": 5412, "tables": ["bars", "assets"]},
         "facts": {
-            **{"rules": "cn", "digest": "9f2c" * 16, "given": 0, "computed": 0, "inferred": 8_120_442, "unlimited": 31_118, "unknown": 902},
-            **{"approximate": True, "at_upper": 90_112, "at_lower": 40_871, "boards": {"main": 3190, "chinext": 1360, "star": 610}},
-            **{"notes": ["no limit columns"], "base": FACTORS},
+            "rules": "cn",
+            "digest": "9f2c" * 16,
+            "given": 0,
+            "computed": 0,
+            "inferred": 8_120_442,
+            "unlimited": 31_118,
+            "unknown": 902,
+            "approximate": True,
+            "at_upper": 90_112,
+            "at_lower": 40_871,
+            "boards": {"main": 3190, "chinext": 1360, "star": 610},
+            "notes": ["no limit columns"],
+            "base": FACTORS,
         },
         "accounts": framed("accounts", [account(*each) for each in pairs()]),
         "benchmarks": framed("benchmarks", [active(s, d, index) for s, d, kind in pairs() if kind == "long_only" for index in INDICES]),
@@ -179,10 +252,16 @@ def portfolios(**changes: Any) -> PortfolioStudy:
             "capacity",
             [
                 {
-                    **{"score": "R", "kind": kind, "capital": size, "gross": 0.109 - 0.004 * k, "net": 0.07 - 0.03 * k},
-                    **{"cost": 0.039 + 0.026 * k, "impact": 0.026 * k, "blocked_share": 0.01 * k},
+                    "score": "R",
+                    "kind": kind,
+                    "capital": size,
+                    "gross": 0.109 - 0.004 * k - 0.03 * place,
+                    "net": 0.07 - 0.03 * k - 0.02 * place,
+                    "cost": 0.039 + 0.026 * k - 0.01 * place,
+                    "impact": 0.026 * k,
+                    "blocked_share": 0.01 * k,
                 }
-                for kind in KINDS
+                for place, kind in enumerate(KINDS)
                 for k, size in enumerate(capitals)
             ],
         ),
@@ -190,7 +269,14 @@ def portfolios(**changes: Any) -> PortfolioStudy:
         "blocked": framed(
             "blocked",
             [
-                {"score": score, "kind": kind, "reason": reason, "orders": 4100 - 700 * k, "retries": 900 - 100 * k, "value_share": 0.008 - 0.001 * k}
+                {
+                    "score": score,
+                    "kind": kind,
+                    "reason": reason,
+                    "orders": 4100 - 700 * k,
+                    "retries": 900 - 100 * k,
+                    "value_share": 0.008 - 0.001 * k,
+                }
                 for score in (*INFORMED, *BLANK)
                 for kind in KINDS
                 for k, reason in enumerate(REASONS)
@@ -200,8 +286,16 @@ def portfolios(**changes: Any) -> PortfolioStudy:
         "reality": pl.DataFrame(
             [
                 {
-                    **{"kind": kind, "variants": 12, "n": 1590, "p_lower": 0.118, "p_consistent": 0.143, "p_upper": 0.167},
-                    **{"best": "R, sector_neutral", "pbo": 0.41, "slope": -0.22, "loss": 0.37},
+                    "kind": kind,
+                    "variants": 12,
+                    "n": 1590,
+                    "p_lower": 0.118,
+                    "p_consistent": 0.143,
+                    "p_upper": 0.167,
+                    "best": "R, sector_neutral",
+                    "pbo": 0.41,
+                    "slope": -0.22,
+                    "loss": 0.37,
                 }
                 for kind in KINDS
             ],

@@ -10,7 +10,7 @@ import polars as pl
 from pureplay.reports.drawing import INK, MUTED, colour, drawn, new_figure, ribbon
 from pureplay.reports.formats import DASH, count, day, label, number, percent, signed
 from pureplay.reports.gallery import Numbers
-from pureplay.reports.portfolio_rows import Record, controls, is_shuffle, kind_title, known, plain_design, score_title, scores
+from pureplay.reports.portfolio_rows import Record, controls, is_shuffle, kind_title, kinds, known, plain_design, score_title, scores
 from pureplay.reports.portfolio_sheets import share
 from pureplay.reports.study_bases import Drawn
 from pureplay.studies.portfolio_records import PortfolioStudy
@@ -20,9 +20,36 @@ __all__ = ["capacity", "losses", "money", "shade", "wealth", "years"]
 _HUES: Final = (0, 2, 3, 4)
 _EVERY: Final = 5  # sessions between the points of a line
 _DASHES: Final = ("dot", "dashdot", "longdash")
+_GROSS: Final = "4px,3px"
 _GREY: Final = "#8d95a1"
-_PALE: Final = "#b4bac4"
-_TICKS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+_BAND: Final = "#4b5563"
+_TICKS: Final = (
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    1.0,
+    1.2,
+    1.4,
+    1.7,
+    2.0,
+    2.5,
+    3.0,
+    4.0,
+    5.0,
+    7.0,
+    10.0,
+    15.0,
+    20.0,
+    30.0,
+    50.0,
+    100.0,
+)
 _MOST_TICKS: Final = 9
 
 
@@ -55,19 +82,20 @@ def _shuffles(study: PortfolioStudy, kind: str) -> pl.DataFrame:
 
 def wealth(study: PortfolioStudy, kind: str) -> Drawn:
     """Net and gross wealth of the plain design on a log axis, with controls, the range of the shuffles, and the indices long-only."""
-    figure, rows = new_figure("", "growth of 1", height=400), []
+    figure = new_figure("", "growth of 1", height=400)
+    rows: list[tuple[str, ...]] = []
     band = _thin(_shuffles(study, kind))
     if band.height:
-        ribbon(figure, band["date"].to_list(), _figures(band["low"]), _figures(band["high"]), _PALE)
+        ribbon(figure, band["date"].to_list(), _figures(band["low"]), _figures(band["high"]), _BAND)
         figure.data[-1].update(name="shuffles, net", showlegend=True)
     for score in (*scores(study), *controls(study)):
         held = _series(study, kind, score)
         rows += _year_ends(score_title(score), held, ("wealth_net", "wealth_gross"))
         hue, informed = shade(study, score), score in scores(study)
-        dash = "solid" if informed or score == next(iter(controls(study)), None) else "dash"
+        dash = "solid" if informed or score == next(iter(controls(study)), None) else "6px,3px"
         _line(figure, _thin(held), "wealth_net", label(score), {"color": hue, "width": 2 if informed else 1.4, "dash": dash})
         if informed:
-            _line(figure, _thin(held), "wealth_gross", f"{label(score)}, gross", {"color": hue, "width": 1, "dash": "dash"}, named=False)
+            _line(figure, _thin(held), "wealth_gross", f"{label(score)}, gross", {"color": hue, "width": 1, "dash": _GROSS}, named=False)
     for place, (name, held) in enumerate(_indices(study, kind)):
         rows += _year_ends(name, held, ("wealth",))
         _line(figure, _thin(held), "wealth", label(name), {"color": INK, "width": 1.4, "dash": _DASHES[place % len(_DASHES)]})
@@ -133,7 +161,11 @@ def losses(study: PortfolioStudy, kind: str) -> Drawn:
         deep = held.select("date", below=pl.col("wealth_net") / pl.max_horizontal(pl.lit(1.0), pl.col("wealth_net").cum_max()) - 1)
         worst = deep.sort("below", maintain_order=True).row(0, named=True)
         rows.append((score_title(score), percent(worst["below"]), day(worst["date"]), percent(deep["below"][-1])))
-        blocks = deep.with_row_index("at").group_by(pl.col("at") // _EVERY, maintain_order=True).agg(pl.col("date").last(), pl.col("below").min())
+        blocks = (
+            deep.with_row_index("at")
+            .group_by(pl.col("at") // _EVERY, maintain_order=True)
+            .agg(pl.col("date").last(), pl.col("below").min())
+        )
         figure.add_scatter(
             x=blocks["date"].to_list(),
             y=_points(blocks["below"], 100, 2),
@@ -168,7 +200,13 @@ def years(study: PortfolioStudy, kind: str) -> Drawn:
 def _year_row(row: Record) -> tuple[str, ...]:
     when = f"{row['year']}{' (partial)' if row['partial'] else ''}"
     figures = (share(row["net"]), share(row["gross"]), signed(row["sharpe_net"], 2), percent(row["max_drawdown"]))
-    return (score_title(row["score"]), when, count(row["months"]), *figures, DASH if not known(row["turnover"]) else f"{row['turnover']:.1f}×")
+    return (
+        score_title(row["score"]),
+        when,
+        count(row["months"]),
+        *figures,
+        DASH if not known(row["turnover"]) else f"{row['turnover']:.1f}×",
+    )
 
 
 def money(value: float) -> str:
@@ -183,10 +221,10 @@ def capacity(study: PortfolioStudy) -> Drawn:
     """Gross, net and cost a year against the capital of the account, log axis."""
     figure, rows = new_figure("capital at the start, currency of the bars", "a year, %", height=360), []
     sizes = sorted({each for each in study.capacity["capital"].to_list() if known(each)})
-    for place, kind in enumerate(study.capacity["kind"].unique(maintain_order=True)):
+    for place, kind in enumerate(kinds(study.capacity)):
         held = study.capacity.filter(kind=kind).sort("capital").to_dicts()
         hue = colour(_HUES[place % len(_HUES)])
-        for name, dash, width in (("net", "solid", 2.0), ("gross", "dash", 1.2), ("cost", "dot", 1.6)):
+        for name, dash, width in (("net", "solid", 2.0), ("gross", _GROSS, 1.2), ("cost", "dot", 1.6)):
             figure.add_scatter(
                 x=[each["capital"] for each in held],
                 y=[round(100 * each[name], 3) if known(each[name]) else None for each in held],
@@ -197,8 +235,11 @@ def capacity(study: PortfolioStudy) -> Drawn:
                 hovertemplate="%{x:,.0f}: %{y:+.2f} %",
             )
         rows += [
-            (kind_title(kind), money(each["capital"]), *(share(each[name]) for name in ("net", "gross")))
-            + tuple(percent(each[name]) for name in ("cost", "impact", "blocked_share"))
+            (
+                *(kind_title(kind), money(each["capital"])),
+                *(share(each[name]) for name in ("net", "gross")),
+                *(percent(each[name]) for name in ("cost", "impact", "blocked_share")),
+            )
             for each in held
         ]
     figure.update_xaxes(type="log", tickvals=sizes, ticktext=[money(each) for each in sizes])

@@ -37,7 +37,8 @@ def costs(study: PortfolioStudy) -> Drawn:
     names = [f"{label(score, 20)}<br>{kind_title(kind).lower()}" for score, kind, _ in held]
     figure.update_yaxes(tickvals=at, ticktext=names, tickfont_size=11, showgrid=False, zeroline=False)
     rows = tuple(
-        (score_title(score), kind_title(kind), *(percent(row[name], 2) for name in ("cost", "fees", "impact", "borrow"))) for score, kind, row in held
+        (score_title(score), kind_title(kind), *(percent(row[name], 2) for name in ("cost", "fees", "impact", "borrow")))
+        for score, kind, row in held
     )
     return drawn(figure), Numbers(("", "Kind", "Cost a year", "Fees", "Impact", "Borrow"), rows)
 
@@ -46,7 +47,7 @@ def correlations(study: PortfolioStudy) -> Drawn:
     """Rank correlation with each factor (filled) and correlation of paper returns (open)."""
     frame = study.correlations
     names = [each for each in frame["factor"].unique(maintain_order=True) if not is_shuffle(each)]
-    others = [each for each in names if each in (*scores(study), *controls(study))]
+    others = [each for each in (*scores(study), *controls(study)) if each in names]
     names = [*others, *(each for each in names if each not in others)]
     figure = new_figure("correlation", "", height=110 + 25 * max(len(names), 1))
     for place, score in enumerate(frame["score"].unique(maintain_order=True)):
@@ -64,7 +65,9 @@ def correlations(study: PortfolioStudy) -> Drawn:
                 hovertemplate="%{customdata}: %{x:+.3f}",
             )
     figure.update_xaxes(range=[-1.05, 1.05], zeroline=True, zerolinecolor=MUTED)
-    figure.update_yaxes(tickvals=[len(names) - k for k in range(len(names))], ticktext=[label(each, 16) for each in names], tickfont_size=11)
+    figure.update_yaxes(
+        tickvals=[len(names) - k for k in range(len(names))], ticktext=[label(each, 16) for each in names], tickfont_size=11
+    )
     figure.update_yaxes(range=[0.3, len(names) + 0.7], zeroline=False)
     rows = tuple((row["score"], row["factor"], signed(row["rank"]), signed(row["returns"])) for row in frame.to_dicts())
     return drawn(figure), Numbers(("", "With", "Ranks", "Returns"), tuple(_dashed(row) for row in rows))
@@ -90,7 +93,13 @@ def folds(study: PortfolioStudy, kind: str) -> Drawn:
             hovertemplate="%{x:+.3f}",
         )
     rows = tuple(
-        (str(row["fold"]), f"{day(row['first'])} to {day(row['last'])}", variant_title(row["chosen"]), signed(row["train"]), signed(row["test"]))
+        (
+            str(row["fold"]),
+            f"{day(row['first'])} to {day(row['last'])}",
+            variant_title(row["chosen"]),
+            signed(row["train"]),
+            signed(row["test"]),
+        )
         for row in held
     )
     return drawn(figure), Numbers(("Fold", "Dates", "Chosen", "Train", "Test"), rows, words=3)

@@ -46,5 +46,7 @@ def _by_size_and_factor(study: PortfolioStudy) -> Iterator[Draft]:
     note = "A year, plain design, mean of the offsets."
     yield "costs", ("half", "Where costs come from", note), portfolio_dots.costs(study)
     for place, kind in enumerate(kinds(study.folds)):
-        note = "Above each row: the fold, and the variant that the other folds would have chosen. Open: its figure there. Filled: on the fold."
+        note = (
+            "Above each row: the fold, and the variant that the other folds would have chosen. Open: its figure there. Filled: on the fold."
+        )
         yield f"folds-{place}", ("half", f"{kind_title(kind)}: choice by purged cross-validation", note), portfolio_dots.folds(study, kind)

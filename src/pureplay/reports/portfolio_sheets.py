@@ -11,7 +11,6 @@ from pureplay.reports.grids import Cell
 from pureplay.reports.portfolio_rows import (
     Record,
     controls,
-    is_shuffle,
     kind_title,
     kinds,
     known,
@@ -24,7 +23,22 @@ from pureplay.reports.portfolio_rows import (
 )
 from pureplay.studies.portfolio_records import PortfolioStudy
 
-__all__ = ["Line", "Sheet", "accounts", "beside", "blocked", "designs", "index_form", "indices", "luck", "reality", "share", "variant_title", "variants", "years_text"]
+__all__ = [
+    "Line",
+    "Sheet",
+    "accounts",
+    "beside",
+    "blocked",
+    "designs",
+    "index_form",
+    "indices",
+    "luck",
+    "reality",
+    "share",
+    "variant_title",
+    "variants",
+    "years_text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +64,14 @@ Printer: TypeAlias = Callable[[Any], str]
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column of figures. low, high: names of the figures that bound it over the accounts."""
+    """A column of figures. low, high: names of the figures that bound it over the accounts. ranged: over placebos, show the range too."""
 
     head: str
     name: str
     show: Printer
     low: str = ""
     high: str = ""
+    ranged: bool = True
 
     def cell(self, row: Record) -> Cell:
         """Of one row."""
@@ -66,7 +81,7 @@ class _Column:
     def over(self, rows: Sequence[Record]) -> Cell:
         """Median of rows, with the range."""
         found = middle(rows, self.name)
-        return Cell() if found is None else Cell(self.show(found[0]), self.span(found[1], found[2]))
+        return Cell() if found is None else Cell(self.show(found[0]), self.span(found[1], found[2]) if self.ranged else "")
 
     def span(self, low: float | None, high: float | None) -> str:
         """An interval in the manner of the column, without its unit."""
@@ -100,15 +115,14 @@ _ACCOUNTS: Final = (
     _Column("Sharpe, net", "sharpe_net", _two, "sharpe_net_min", "sharpe_net_max"),
     _Column("t, net", "t_net", _two),
     _Column("Largest loss", "max_drawdown", percent),
-    _Column("Turnover", "turnover", _times),
-    _Column("Cost a year", "cost", percent),
-    _Column("fees", "fees", percent),
-    _Column("impact", "impact", percent),
-    _Column("borrow", "borrow", percent),
-    _Column("Blocked", "blocked_share", percent),
-    _Column("Names a leg", "names", count),
+    _Column("Turnover", "turnover", _times, ranged=False),
+    _Column("Cost a year", "cost", percent, ranged=False),
+    _Column("fees", "fees", percent, ranged=False),
+    _Column("impact", "impact", percent, ranged=False),
+    _Column("borrow", "borrow", percent, ranged=False),
+    _Column("Blocked", "blocked_share", percent, ranged=False),
 )
-_DESIGNS: Final = tuple(each for each in _ACCOUNTS if each.name not in ("paper", "names"))
+_DESIGNS: Final = (*(each for each in _ACCOUNTS if each.name != "paper"), _Column("Names a leg", "names", count))
 _INDICES: Final = (
     _Column("Active a year", "active", share),
     _Column("Tracking error", "tracking_error", percent),
@@ -116,8 +130,8 @@ _INDICES: Final = (
     _Column("t, active", "t_active", _two),
     _Column("Beta", "beta", lambda value: number(value, 2)),
     _Column("Relative loss", "relative_drawdown", percent),
-    _Column("Index a year", "index_return", share),
-    _Column("Index Sharpe", "index_sharpe", _two),
+    _Column("Index a year", "index_return", share, ranged=False),
+    _Column("Index Sharpe", "index_sharpe", _two, ranged=False),
 )
 
 
@@ -231,14 +245,16 @@ def beside(study: PortfolioStudy, kind: str) -> str:
     """What the returns of a kind are in excess of, for a heading."""
     if kind != "long_only":
         return ", net"
-    return f", net, active against {study.benchmarks['benchmark'][0]}" if study.benchmarks.height else ", net, against cash that earns nothing"
+    return (
+        f", net, active against {study.benchmarks['benchmark'][0]}" if study.benchmarks.height else ", net, against cash that earns nothing"
+    )
 
 
 def reality(study: PortfolioStudy) -> Sheet:
     """Reality checks over all variants of a kind."""
     heads = ("", "Variants", "Sessions", "Best", "p, lower", "p, consistent", "p, upper", "Pass StepM", "PBO", "Slope", "Loss")
     rows: list[Line] = []
-    for row in study.reality.to_dicts():
+    for row in (each for kind in kinds(study.reality) for each in study.reality.filter(kind=kind).to_dicts()):
         passed = study.variants.filter(kind=row["kind"], superior=True).height
         cells = (
             Cell(count(row["variants"])),
@@ -271,18 +287,22 @@ def variants(study: PortfolioStudy) -> Sheet:
 
 
 def blocked(study: PortfolioStudy) -> Sheet:
-    """Orders that were not filled in full, by score and reason; shuffles left out."""
+    """Share of the order value that stayed undone, by score and reason, with the number of orders; shuffles left out."""
+    reasons = list(study.blocked["reason"].unique(maintain_order=True))
     rows: list[Line] = []
     for kind in kinds(study.blocked):
         rows.append(Line(kind_title(kind)))
-        for row in study.blocked.filter(kind=kind).to_dicts():
-            if is_shuffle(row["score"]):
-                continue
-            cells = (
-                Cell(str(row["reason"]).replace("_", " ")),
-                Cell(count(row["orders"])),
-                Cell(count(row["retries"])),
-                Cell(percent(row["value_share"], 2)),
-            )
-            rows.append(Line(score_title(row["score"]), cells))
-    return Sheet(("", "Why", "Orders at rebalances", "Retries", "Share of order value"), tuple(rows))
+        held = study.blocked.filter(kind=kind)
+        for score in (*scores(study), *controls(study)):
+            found = {row["reason"]: row for row in held.filter(score=score).to_dicts()}
+            if found:
+                rule = score == next(iter(controls(study)), None)
+                rows.append(Line(score_title(score), tuple(_blocked_cell(found.get(each)) for each in reasons), rule=rule))
+    return Sheet(("", *(str(each).replace("_", " ") for each in reasons)), tuple(rows))
+
+
+def _blocked_cell(row: Record | None) -> Cell:
+    if row is None:
+        return Cell()
+    retried = f" + {count(row['retries'])}" if row["retries"] else ""
+    return Cell(percent(row["value_share"], 2), f"{count(row['orders'])}{retried}")

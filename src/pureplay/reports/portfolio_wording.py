@@ -17,7 +17,7 @@ _PASS: Final = 0.95
 _WORDS: Final = 120
 
 LUCK_READ: Final = (
-    "Deflated: the probability that the Sharpe ratio exceeds what the best of so many trials shows by chance (best by chance); 95 % passes. "
+    "Deflated: the probability that the Sharpe ratio exceeds what the best of all trials shows by chance (best by chance); 95 % passes. "
     "Against 0: the same for a single trial.",
     "Record needed: years until 95 % confidence that a Sharpe ratio of this size is above 0. More years: until the t of the mean passes "
     f"{CRITICAL_T}, if the future is like the past.",
@@ -25,7 +25,10 @@ LUCK_READ: Final = (
 REALITY_READ: Final = (
     ("SPA p", "The chance of a best variant this good if none were any good; the consistent one is the test, the others bound it."),
     ("StepM", "The variants that are better than nothing, all of them together wrong one time in twenty at most."),
-    ("PBO", "How often the best variant of one half of the record is no better than the middle one in the other half; 50 % is pure chance."),
+    (
+        "PBO",
+        "How often the best variant of one half of the record is no better than the middle one in the other half; 50 % is pure chance.",
+    ),
     ("Slope", "What a better figure in one half means for the other; below 0, the better it looked, the worse it did."),
     ("Loss", "How often the best variant of one half lost money in the other."),
 )
@@ -42,7 +45,10 @@ TERMS: Final = (
     ("T+1", "What was bought on a day may be sold on the next session at the earliest."),
     ("Impact", "The price moves against a trade by daily volatility times the root of its share of the mean traded value."),
     ("Capacity", "The account size at which costs have eaten what the score earns."),
-    ("Deflated Sharpe ratio", "The probability that a Sharpe ratio is more than the luck of the best of all trials, given its length and tails."),
+    (
+        "Deflated Sharpe ratio",
+        "The probability that a Sharpe ratio is more than the luck of the best of all trials, given its length and tails.",
+    ),
     ("Trial", "One distinct setting of the signal tried on these data; the log counts them, whether or not they were reported."),
     ("SPA", "Superior predictive ability: a test of whether the best of many variants is better than nothing, allowing for the search."),
     ("StepM", "The stepwise form of that test: it names the variants that pass."),
@@ -146,15 +152,20 @@ def _chance(study: PortfolioStudy, score: str) -> Iterator[str]:
     told = _told(study, score)
     trials = next(iter(rows.values()))["trials"]
     tried = "No log of trials was kept; for one trial" if trials is None else f"After {count(trials)} trial{'s' * (trials != 1)}"
-    values = {kind: f"{percent(row['deflated'])} ({_against(row['deflated'])})" for kind, row in rows.items()}
-    yield f"{tried} the deflated Sharpe probability is {_by_kind(values, told)}; 95{NO_BREAK}% passes."
-    yield f"Years still needed: {_by_kind({kind: _years(row['more_years']) for kind, row in rows.items()}, told)}."
+    yield f"{tried} the deflated Sharpe probability is {_deflated(rows, told)}."
+    yield f"More years needed to tell: {_by_kind({kind: _years(row['more_years']) for kind, row in rows.items()}, told)}."
 
 
-def _against(deflated: float | None) -> str:
-    if deflated is None or not known(deflated):
-        return "no figure"
-    return "passes" if deflated >= _PASS else "does not pass"
+def _deflated(rows: dict[str, Record], told: list[str]) -> str:
+    """Probabilities by kind, and which of them reach the bar."""
+    values = {kind: percent(row["deflated"]) for kind, row in rows.items()}
+    passed = [kind for kind, row in rows.items() if known(row["deflated"]) and row["deflated"] >= _PASS]
+    bar = f"95{NO_BREAK}%"
+    if not passed:
+        return f"{_by_kind(values, told)}, short of the {bar} that would pass"
+    if len(passed) == len(told):
+        return f"{_by_kind(values, told)}, which passes {bar}"
+    return f"{_by_kind(values, told)}; only {enumerate_words(map(_kind, passed))} passes {bar}"
 
 
 def _years(more: float | None) -> str:
@@ -201,7 +212,9 @@ def facts_of_tape(study: PortfolioStudy) -> tuple[tuple[str, str], ...]:
         if facts.get(name)
     ]
     if known(facts.get("at_upper")) and known(facts.get("at_lower")):
-        rows.append(("Closed at a limit", f"{count(facts['at_upper'])} stock-days at the upper, {count(facts['at_lower'])} at the lower one"))
+        rows.append(
+            ("Closed at a limit", f"{count(facts['at_upper'])} stock-days at the upper, {count(facts['at_lower'])} at the lower one")
+        )
     boards = dict(facts.get("boards") or {})
     if boards:
         rows.append(("Stocks by board", ", ".join(f"{board} {count(held)}" for board, held in boards.items())))
