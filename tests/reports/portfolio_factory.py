@@ -2,6 +2,7 @@
 
 import math
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, Final
 
 import polars as pl
@@ -104,6 +105,7 @@ def days(kind: str, every: int = 1) -> list[date]:
     return [day for day in span if day.weekday() < 5][::every]
 
 
+@cache
 def daily() -> pl.DataFrame:
     """Wealth that grows at the account's rate, with a wave of its own."""
     parts = []
@@ -125,6 +127,7 @@ def daily() -> pl.DataFrame:
     return pl.concat([framed("daily", []), *(part.select(names) for part in parts)])
 
 
+@cache
 def index_daily() -> pl.DataFrame:
     """The indices from a month before the accounts on."""
     parts = []

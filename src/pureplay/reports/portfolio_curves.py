@@ -209,8 +209,10 @@ def _year_row(row: Record) -> tuple[str, ...]:
     )
 
 
-def money(value: float) -> str:
+def money(value: float | None) -> str:
     """An account size such as 10 m or 1 bn."""
+    if value is None or not known(value):
+        return DASH
     for size, unit in ((1e12, "tn"), (1e9, "bn"), (1e6, "m"), (1e3, "k")):
         if value >= size:
             return f"{value / size:g}\u00a0{unit}"
