@@ -1,17 +1,21 @@
 """A portfolio study as terminal tables."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from pureplay.evaluate.portfolio.arrays import BLOCKED
 from pureplay.reports import portfolio_sheets, portfolio_wording, wording
+from pureplay.reports.formats import DASH
 from pureplay.reports.grids import Cell
 from pureplay.reports.portfolio_sheets import Line, Sheet
 from pureplay.studies.portfolio_records import PortfolioStudy
 
 __all__ = ["portfolio_tables"]
+
+_LABEL: Final = 20  # columns that a label has at least
 
 
 def portfolio_tables(study: PortfolioStudy) -> list[Table | str]:
@@ -42,6 +46,8 @@ def _tables(study: PortfolioStudy) -> Iterator[Table]:
         ("Blocked: share of the order value, orders + later tries", portfolio_sheets.blocked(study), len(BLOCKED)),
     ):
         for heading, rows in _groups(sheet):
+            if not rows:
+                continue
             yield _table(f"{heading}. {title}" if heading else title, sheet.heads, rows, details)
 
 
@@ -61,15 +67,23 @@ def _groups(sheet: Sheet) -> list[tuple[str, list[Line]]]:
 def _table(title: str, heads: tuple[str, ...], rows: list[Line], details: int) -> Table:
     """Rows under a title; no text of them is markup. details: in how many columns what qualifies a figure stands beneath it."""
     table = Table(title=Text(title), title_justify="left")
-    table.add_column(Text(heads[0]))
-    for head in heads[1:]:
-        table.add_column(Text(head), justify="right")
+    table.add_column(Text(heads[0]), min_width=min(_LABEL, max(len(row.label) for row in rows)))
+    held = [place for place in range(len(heads) - 1) if any(row.cells[place].value != DASH for row in rows)]
+    for place in held:
+        table.add_column(
+            Text(heads[place + 1]), justify="right", min_width=max(len(_figure(row.cells[place], place < details)) for row in rows)
+        )
     for row in rows:
         if row.rule:
             table.add_section()
         label = Text(f"{row.label}\n{row.detail}" if row.detail else row.label)
-        table.add_row(label, *(_text(each, place < details) for place, each in enumerate(row.cells)))
+        table.add_row(label, *(_text(row.cells[place], place < details) for place in held))
     return table
+
+
+def _figure(cell: Cell, detailed: bool) -> str:
+    """The longer line of a cell."""
+    return max(cell.value, cell.detail if detailed else "", key=len)
 
 
 def _text(cell: Cell, detailed: bool) -> Text:
