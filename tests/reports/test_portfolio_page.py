@@ -114,7 +114,7 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "The log holds 34 distinct settings tried on these data, in 57 records",
         "Long-only, net, active against CSI 300 R, raw returns +0.110 78 34 +0.191 24.0 % 83.0 % 6.5 18.4 12.3",
         "Business mix +0.010 78 34 +0.191 4.0 % 43.0 % 6.5 38.4 no length",
-        "Long-only 12 1,590 R, sector neutral 0.118 0.143 0.167 1 41.0 % −0.22 37.0 %",
+        "Long-only net, active against CSI 300 12 1,590 R, sector neutral 0.118 0.143 0.167 1 41.0 % −0.22 37.0 %",
         "R, raw returns, plain +0.100 passes",
         "R, raw returns 0.80 % 4,100 + 900 0.70 % 3,400 + 800",
         "Limits inferred from the return alone 8,120,442 stock-days, 99.6 %",

@@ -266,7 +266,7 @@ def reality(study: PortfolioStudy) -> Sheet:
             Cell(signed(row["slope"], 2)),
             Cell(percent(row["loss"])),
         )
-        rows.append(Line(kind_title(row["kind"]), cells))
+        rows.append(Line(kind_title(row["kind"]), cells, beside(study, row["kind"]).removeprefix(", ")))
     return Sheet(heads, tuple(rows))
 
 

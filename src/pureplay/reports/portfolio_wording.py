@@ -30,7 +30,7 @@ REALITY_READ: Final = (
         "How often the best variant of one half of the record is no better than the middle one in the other half; 50 % is pure chance.",
     ),
     ("Slope", "What a better figure in one half means for the other; below 0, the better it looked, the worse it did."),
-    ("Loss", "How often the best variant of one half lost money in the other."),
+    ("Loss", "How often the best variant of one half was below 0 in the other."),
 )
 TERMS: Final = (
     ("Gross", "What an account earned before any cost, with every order filled as the market rules allow."),
@@ -194,11 +194,11 @@ def not_evaluable(study: PortfolioStudy) -> tuple[tuple[str, str], ...]:
 
 
 _BASES: Final = {
-    "given": "read from the limit columns of the bars",
-    "computed": "computed from close, return and the dated rule",
-    "inferred": "inferred from the return alone",
-    "unlimited": "without a limit by the rules",
-    "unknown": "not known, taken as not reached",
+    "given": "Limits read from the limit columns of the bars",
+    "computed": "Limits computed from close, return and the dated rule",
+    "inferred": "Limits inferred from the return alone",
+    "unlimited": "No limit by the rules",
+    "unknown": "Limits not known, taken as not reached",
 }
 
 
@@ -207,7 +207,7 @@ def facts_of_tape(study: PortfolioStudy) -> tuple[tuple[str, str], ...]:
     facts: dict[str, Any] = dict(study.facts)
     total = sum(float(facts.get(name) or 0) for name in _BASES)
     rows = [
-        (f"Limits {words}", f"{count(facts[name])} stock-days, {percent(facts[name] / total if total else None)}")
+        (words, f"{count(facts[name])} stock-days, {percent(facts[name] / total if total else None)}")
         for name, words in _BASES.items()
         if facts.get(name)
     ]
