@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from pureplay.evaluate.records import ControlFigure, ICSummary, OrthogonalICIR, Period
 from pureplay.reports.formats import DASH, count, extent, flatten, number, percent, probability, signed, span
+from pureplay.studies.portfolio_records import PortfolioStudy
 from pureplay.studies.records import ConstructionStudy, MomentumStudy, ProductStudy
 
 __all__ = ["Cell", "Row", "headline", "refusals", "settings_rows", "skips", "universes"]
@@ -165,7 +166,7 @@ def _counts(title: str, found: Sequence[Mapping[str, int] | None]) -> Iterable[R
         yield Row(name, tuple(Cell() if each is None else Cell(count(each.get(name, 0))) for each in found))
 
 
-def refusals(studies: Sequence[MomentumStudy | ProductStudy]) -> tuple[tuple[dict[str, str], tuple[Cell, ...]], ...]:
+def refusals(studies: Sequence[MomentumStudy | ProductStudy | PortfolioStudy]) -> tuple[tuple[dict[str, str], tuple[Cell, ...]], ...]:
     """Findings of the data check, the gravest first: level, table, rule and remedy, with a count a study."""
     keys = ("level", "table", "rule", "remedy")
     counts = [{tuple(str(row[key]) for key in keys): row["count"] for row in study.refused.iter_rows(named=True)} for study in studies]
