@@ -11,7 +11,7 @@ from pureplay.errors import InsufficientDataError, TableError
 from pureplay.factors.base import Base, base_factors
 from pureplay.factors.own import own_factors
 from pureplay.market import Market
-from pureplay.panel import FloatArray
+from pureplay.panel import BoolArray, FloatArray
 from pureplay.signals.composite import composite_scores
 from pureplay.signals.residual import residual_market
 from pureplay.signals.settings import SignalSettings
@@ -74,21 +74,28 @@ def scored(
 ) -> Iterator[Scored]:
     """Scores of the study one after the other, the informed ones first, so that only one block need be held.
 
-    signal: of R and S. mix: of business_mix. Controls and shuffles are those of the first score.
+    signal: of R and S. mix: of business_mix. Controls and shuffles are those of the first score, on the dates and stocks that it scores:
+    on others they would be compared with what it never saw.
     """
     fed: dict[str, Market] = {"R": market}
     if "S" in study.scores:
         say("S: residual returns")
         fed["S"] = residual_market(market, base.values, base.names)
+    known: BoolArray | None = None
     wanted = {"R": replace(signal, construction="R"), "S": replace(signal, construction="S"), "business_mix": mix}
     for name in study.scores:
         say(f"{name}: scores")
         source = fed["S" if name == "S" else "R"]
         peers = PeerWorkshop(data, source).peers(wanted[name])
-        yield Scored(name=name, settings=wanted[name], composite=composite_scores(source, peers, wanted[name]), informed=True)
+        composite = composite_scores(source, peers, wanted[name])
+        if known is None:
+            known = np.isfinite(composite)
+        yield Scored(name=name, settings=wanted[name], composite=composite, informed=True)
     first = study.scores[0]
     source = fed["S" if first == "S" else "R"]
-    yield from _uninformed(data, source, wanted[first], study, say)
+    for each in _uninformed(data, source, wanted[first], study, say):
+        each.composite[~known] = np.nan
+        yield each
 
 
 def _uninformed(data: Dataset, market: Market, settings: SignalSettings, study: PortfolioStudySettings, say: Progress) -> Iterator[Scored]:
