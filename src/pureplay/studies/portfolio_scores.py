@@ -81,14 +81,14 @@ def scored(
     if "S" in study.scores:
         say("S: residual returns")
         fed["S"] = residual_market(market, base.values, base.names)
-    known: BoolArray | None = None
+    known: BoolArray = np.ones(market.axes.shape, dtype=np.bool_)
     wanted = {"R": replace(signal, construction="R"), "S": replace(signal, construction="S"), "business_mix": mix}
     for name in study.scores:
         say(f"{name}: scores")
         source = fed["S" if name == "S" else "R"]
         peers = PeerWorkshop(data, source).peers(wanted[name])
         composite = composite_scores(source, peers, wanted[name])
-        if known is None:
+        if name == study.scores[0]:
             known = np.isfinite(composite)
         yield Scored(name=name, settings=wanted[name], composite=composite, informed=True)
     first = study.scores[0]
