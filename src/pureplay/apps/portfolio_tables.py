@@ -16,6 +16,7 @@ from pureplay.studies.portfolio_records import PortfolioStudy
 __all__ = ["portfolio_tables"]
 
 _LABEL: Final = 20  # columns that a label has at least
+_WORDS: Final = 16  # longest figure that keeps its line; words fold
 
 
 def portfolio_tables(study: PortfolioStudy) -> list[Table | str]:
@@ -70,9 +71,8 @@ def _table(title: str, heads: tuple[str, ...], rows: list[Line], details: int) -
     table.add_column(Text(heads[0]), min_width=min(_LABEL, max(len(row.label) for row in rows)))
     held = [place for place in range(len(heads) - 1) if any(row.cells[place].value != DASH for row in rows)]
     for place in held:
-        table.add_column(
-            Text(heads[place + 1]), justify="right", min_width=max(len(_figure(row.cells[place], place < details)) for row in rows)
-        )
+        longest = max(len(_figure(row.cells[place], place < details)) for row in rows)
+        table.add_column(Text(heads[place + 1]), justify="right", min_width=min(longest, _WORDS))
     for row in rows:
         if row.rule:
             table.add_section()
