@@ -92,6 +92,7 @@ def contents(out: Path, page: str = "battery") -> dict[str, Any]:
     """Everything of a run but the time that it took."""
     figures = json.loads((out / f"{page}.json").read_text(encoding="utf-8"))
     figures.pop("seconds")
+    figures.pop("trials")  # how often these settings were tried before
     tables = {path.name: pl.read_parquet(path).to_dicts() for path in sorted(out.glob("*.parquet"))}
     return json.loads(json.dumps({"figures": figures, **tables}, default=str))  # type: ignore[no-any-return]
 

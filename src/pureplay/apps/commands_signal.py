@@ -16,7 +16,7 @@ def demo(
     out: Out = Path("runs/demo"),
     stocks: Annotated[int, typer.Option(help="Stocks in each synthetic market.")] = 1500,
     sessions: Annotated[int, typer.Option(help="Trading sessions.")] = 2430,
-    seed: Annotated[int, typer.Option(help="Seed of markets, shuffles and bootstrap.")] = 11,
+    seed: Annotated[int, typer.Option(help="Seed of markets, shuffles and null band.")] = 11,
     shuffles: Annotated[int, typer.Option(help="Within-industry shuffles a market.")] = 20,
     trials: Annotated[str, typer.Option("--trials", help="Log of trials; the demo keeps none unless one is named.")] = "none",
 ) -> None:
@@ -59,7 +59,7 @@ def run(
 def signal(
     data: Data,
     out: Out = Path("scores.parquet"),
-    config: Annotated[Path | None, typer.Option(help="TOML file whose [signal] is used; default: construction R.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file whose section signal is used; default: construction R.")] = None,
 ) -> None:
     """Write product-momentum scores of a dataset as Parquet."""
     with progress() as say:
@@ -73,7 +73,7 @@ def evaluate(
     scores: Annotated[Path, typer.Argument(help="Scores (date, asset, score) as .parquet or .csv.", show_default=False)],
     data: Data,
     column: Annotated[str | None, typer.Option(help="Score column; default composite, else the only one.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file whose [evaluation] and [signal] (for the controls) are used.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file whose sections evaluation and signal (for the controls) are used.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the verdict as JSON.")] = None,
     trials: Trials = None,
 ) -> None:
@@ -110,7 +110,7 @@ def explain(
     asset: Annotated[str, typer.Argument(help="Code, such as 600519.SH.", show_default=False)],
     day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Session, such as 2022-06-30.", show_default=False)],
     data: Data,
-    config: Annotated[Path | None, typer.Option(help="TOML file whose [signal] is used; default: construction R.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file whose section signal is used; default: construction R.")] = None,
 ) -> None:
     """Take one score apart: filing, products, basket members, contributions, the gaps of the window."""
     with progress() as say:

@@ -12,7 +12,7 @@ MaybeData = Annotated[Path | None, typer.Option("--data", help="Dataset folder; 
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
 RunOut = Annotated[Path, typer.Option("--out", help="Run folder to write.", show_default=False)]
 Config = Annotated[
-    Path | None, typer.Option("--config", help="TOML file: [signal], [evaluation], [battery], [study]; default: the source study's.")
+    Path | None, typer.Option("--config", help="TOML file with settings, such as one of examples/; default: the source study's.")
 ]
 Stack = Annotated[Path | None, typer.Option("--factors", help="Your own base: date, asset, any columns (wide or long), .parquet or .csv.")]
 Families = Annotated[Path | None, typer.Option("--families", help="Families of your columns: TOML or CSV of factor, family.")]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -46,10 +47,8 @@ class _Diary:
         self._book, self._data = book, data
         self._evaluation = {"portfolio": config.portfolio.to_dict()}
 
-    def record(self, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
-        self._book.record(
-            "portfolio", signal.to_dict(), self._data, {"portfolio_" + name: each for name, each in figures.items()}, self._evaluation
-        )
+    def record(self, signal: Mapping[str, Any], figures: Mapping[str, float | int | None]) -> None:
+        self._book.record("portfolio", signal, self._data, {"portfolio_" + name: each for name, each in figures.items()}, self._evaluation)
 
     def count(self) -> TrialCount | None:
         return self._book.count

@@ -41,7 +41,7 @@ _EMPTY: Final = {"luck": LUCK, "reality": REALITY, "variants": VARIANTS, "folds"
 class Log(Protocol):
     """Where trials are recorded while a study runs."""
 
-    def record(self, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
+    def record(self, signal: Mapping[str, Any], figures: Mapping[str, float | int | None]) -> None:
         """Add a trial."""
 
     def count(self) -> TrialCount | None:
@@ -54,7 +54,7 @@ class Log(Protocol):
 class Unlogged:
     """No log."""
 
-    def record(self, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
+    def record(self, signal: Mapping[str, Any], figures: Mapping[str, float | int | None]) -> None:
         """Nothing is kept."""
 
     def count(self) -> TrialCount | None:
@@ -102,10 +102,10 @@ def run_portfolios(
         with clock.stage("accounts"):
             _accounts(each, desk, base, plain, study, scheme, found, clock.say)
         with clock.stage("correlations"):
-            correlate(each, desk, base, plain, study, found)
+            correlate(each, desk, base, plain, found)
         with clock.stage("capacity"):
             _capacity(each, desk, plain, study, found, clock.say)
-        _record(each, study, plain, found, log)
+        _record(each, study, plain, base, found, log)
     if "accounts" not in found.rows:
         told = "; ".join(f"{score}: {why}" for score, why in found.not_evaluable.items())
         raise InsufficientDataError(f"no score has a portfolio ({told})")
@@ -152,12 +152,12 @@ def _accounts(
                 if design == "orthogonal" and scores is each.composite:
                     scores = neutral_block(each.composite, base.values, name=each.name)
                 account = desk.trade(scores, settings, record=_first_offset(settings) if keep else None)
+                _tabulate(each, design, kind, desk, account, study, found)
             except EvaluationError as error:  # too few names, or a base that contains the score
-                found.not_evaluable.setdefault(f"{each.name}, {design}", str(error))
+                found.not_evaluable.setdefault(f"{each.name}, {design}, {kind}", str(error))
                 continue
             if keep:
                 found.kept[kind] = account
-            _tabulate(each, design, kind, desk, account, study, found)
 
 
 def _first_offset(settings: PortfolioSettings) -> int:
@@ -205,16 +205,16 @@ def _indices(desk: Desk, account: Account, study: PortfolioStudySettings, found:
 
 
 def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found, say: Progress) -> None:
-    if each.name != study.scores[0] or f"{each.name}, {study.designs[0]}" in found.not_evaluable or desk.tape.liquidity is None:
+    if each.name != study.scores[0] or desk.tape.liquidity is None:
         return
-    for kind in study.kinds:
+    for kind in (kind for kind in study.kinds if found.has(each.name, kind)):
         for capital in study.capitals:
             say(f"{each.name}: capacity at {capital:.0e}, {kind.replace('_', ' ')}")
             account = desk.trade(each.composite, replace(_of_kind(plain, kind), capital=float(capital)))
             found.add("capacity", capacity_row(each.name, kind, float(capital), desk.report(account, name=each.name)))
 
 
-def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSettings, found: Found, log: Log) -> None:
+def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSettings, base: Base, found: Found, log: Log) -> None:
     """One trial a score that holds product information; controls and placebos are diagnostics."""
     daily = found.net.get(study.kinds[0], {}).get((each.name, study.designs[0]))
     if daily is None:
@@ -222,7 +222,10 @@ def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSetting
     returns = daily["value"].drop_nulls().to_numpy()
     periods = grid_series(returns, plain.grid_sessions)
     figures = {"sharpe": sharpe_ratio(periods), "t": ewc_test(returns).t, "n_periods": int(periods.size)}
-    log.record(each.settings, figures)
+    signal = each.settings.to_dict()
+    if each.settings.construction == "S" and study.base != "auto":  # what S is residual to is part of it
+        signal["residual_base"] = {"kind": base.kind, "names": list(base.names), "file_sha256": None}
+    log.record(signal, figures)
 
 
 def _luck(desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found, log: Log) -> dict[str, pl.DataFrame]:

@@ -14,7 +14,6 @@ from pureplay.evaluate.portfolio.settings import PortfolioSettings
 from pureplay.factors.base import Base
 from pureplay.panel import FloatArray
 from pureplay.studies.portfolio_scores import Progress, Scored
-from pureplay.studies.portfolio_settings import PortfolioStudySettings
 
 __all__ = ["Found", "correlate", "factor_returns", "paper_series"]
 
@@ -31,6 +30,10 @@ class Found:
     kept: dict[str, Account] = field(default_factory=dict)
     not_evaluable: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def has(self, score: str, kind: str | None = None) -> bool:
+        """Whether the score has any account, of a kind or at all."""
+        return any(row["score"] == score and kind in (None, row["kind"]) for row in self.rows.get("accounts", []))
 
     def add(self, table: str, *rows: dict[str, Any]) -> None:
         """Rows for a table; empty ones are no rows."""
@@ -55,9 +58,9 @@ def paper_series(name: str, scores: FloatArray, desk: Desk, settings: PortfolioS
     return made
 
 
-def correlate(each: Scored, desk: Desk, base: Base, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found) -> None:
+def correlate(each: Scored, desk: Desk, base: Base, plain: PortfolioSettings, found: Found) -> None:
     """Rank correlation of an informed score with every factor of the base."""
-    if not each.informed or f"{each.name}, {study.designs[0]}" in found.not_evaluable:
+    if not each.informed or not found.has(each.name):
         return
     if each.name not in found.paper:
         paper_series(each.name, each.composite, desk, plain, found)

@@ -25,14 +25,14 @@ def board_numbers(data: Dataset, axes: Axes, rules: MarketRules) -> tuple[Number
     """Number of each stock's board, and the names that the numbers stand for.
 
     `assets.board` counts where it is given, the first pattern of the rules that fits the whole code otherwise. Rules without boards put
-    every stock on one without a name. Raises TableError for a stock that belongs to no board of the rules.
+    every stock on one without a name, rules with a single board on that one, whatever `assets.board` calls it. Raises TableError for a stock that belongs to no board of the rules.
     """
     rows = [(rule.values["name"], re.compile(rule.values["pattern"])) for rule in rules.rows("board")]
     if not rows:
         return np.zeros(axes.shape[1], dtype=np.int64), ("",)
     names = tuple(dict.fromkeys(name for name, _ in rows))
     stated: dict[str, str] = {}
-    if "board" in data.columns("assets"):
+    if len(names) > 1 and "board" in data.columns("assets"):
         known = data.frame("assets", ["asset", "board"]).filter(pl.col("board").is_not_null())
         stated = dict(known.iter_rows())
     found = [stated.get(code) or next((name for name, pattern in rows if pattern.fullmatch(code)), None) for code in axes.assets]
