@@ -25,7 +25,8 @@ def board_numbers(data: Dataset, axes: Axes, rules: MarketRules) -> tuple[Number
     """Number of each stock's board, and the names that the numbers stand for.
 
     `assets.board` counts where it is given, the first pattern of the rules that fits the whole code otherwise. Rules without boards put
-    every stock on one without a name, rules with a single board on that one, whatever `assets.board` calls it. Raises TableError for a stock that belongs to no board of the rules.
+    every stock on one without a name, rules with a single board every stock that it fits on that, whatever `assets.board` calls it.
+    Raises TableError for a stock that belongs to no board of the rules.
     """
     rows = [(rule.values["name"], re.compile(rule.values["pattern"])) for rule in rules.rows("board")]
     if not rows:
