@@ -1,5 +1,6 @@
 """What a portfolio study gathers on its way, and what stands beside its accounts: frictionless returns and correlations."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,13 @@ class Found:
     not_evaluable: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def lose(self, name: str, why: Mapping[str, str], *, of: Sequence[str]) -> None:
+        """Note what has no portfolio: why by kind of account; one line where none of the kinds has one, and for one reason."""
+        if len(why) == len(of) and len(set(why.values())) == 1:
+            why = {"": next(iter(why.values()))}
+        for kind, reason in why.items():
+            self.not_evaluable[f"{name}, {kind}" if kind else name] = reason
+
     def add(self, table: str, *rows: dict[str, Any]) -> None:
         """Rows for a table; empty ones are no rows."""
         self.rows.setdefault(table, []).extend(row for row in rows if row)
@@ -57,7 +65,7 @@ def paper_series(name: str, scores: FloatArray, desk: Desk, settings: PortfolioS
 
 def correlate(each: Scored, desk: Desk, base: Base, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found) -> None:
     """Rank correlation of an informed score with every factor of the base."""
-    if not each.informed or f"{each.name}, {study.designs[0]}" in found.not_evaluable:
+    if not each.informed or not any((each.name, study.designs[0]) in variants for variants in found.net.values()):
         return
     if each.name not in found.paper:
         paper_series(each.name, each.composite, desk, plain, found)
