@@ -9,7 +9,7 @@ import polars as pl
 
 from pureplay.errors import InsufficientDataError
 from pureplay.evaluate.trials import TrialCount
-from pureplay.panel import FloatArray
+from pureplay.panel import BoolArray, FloatArray
 from pureplay.sessions import DayArray
 from pureplay.stats.inference import ewc_test
 from pureplay.stats.overfitting import overfitting_probability, purged_splits
@@ -105,11 +105,15 @@ def luck_row(
 def reality(
     kind: str, series: Series, *, grid_sessions: int, draws: int, splits: int, folds: int, seed: int
 ) -> tuple[Mapping[str, pl.DataFrame], tuple[str, ...]]:
-    """Rows of reality, variants and folds for one kind of account, and notes on what the data are too short for."""
+    """Rows of reality, variants and folds for one kind of account, and notes on what the data are too short for.
+
+    Variants without any return are left out, which a note says; the others are compared on the sessions that all of them have. Raises
+    InsufficientDataError where no variant has a return.
+    """
+    series, notes = _alive(kind, series)
     kept = np.isfinite(series.values).all(axis=1)
     values, dates = series.values[kept], series.dates[kept]
     labels = [f"{score}, {design}" for score, design in series.names]
-    notes: list[str] = []
     row: dict[str, object] = {"kind": kind, "variants": len(labels), "n": values.shape[0]}
     superior: tuple[int, ...] = ()
     periods = grid_series(values, grid_sessions)
@@ -140,6 +144,18 @@ def reality(
     return frames, tuple(notes)
 
 
+def _alive(kind: str, series: Series) -> tuple[Series, list[str]]:
+    """The variants that have a return, and a note on the others; raises InsufficientDataError where none has."""
+    alive: BoolArray = np.isfinite(series.values).any(axis=0)
+    if not alive.any():
+        raise InsufficientDataError(f"{kind}: none of {alive.size} variants has a return: widen the sample")
+    if alive.all():
+        return series, []
+    lost = "; ".join(", ".join(each) for each, lives in zip(series.names, alive, strict=True) if not lives)
+    kept = tuple(each for each, lives in zip(series.names, alive, strict=True) if lives)
+    return Series(dates=series.dates, names=kept, values=series.values[:, alive]), [f"{kind}: left out, having no return: {lost}"]
+
+
 def _folds(kind: str, periods: FloatArray, dates: DayArray, labels: list[str], grid_sessions: int, folds: int) -> list[dict[str, object]]:
     """The variant that the training part would have chosen, fold by fold, and what it then did. One period is left out either side."""
     if periods.shape[0] < 4 * folds:
@@ -147,6 +163,8 @@ def _folds(kind: str, periods: FloatArray, dates: DayArray, labels: list[str], g
     rows: list[dict[str, object]] = []
     for number, (train, test) in enumerate(purged_splits(periods.shape[0], folds=folds, horizon_sessions=1, embargo_sessions=1)):
         inside = [sharpe_ratio(periods[train, k]) for k in range(len(labels))]
+        if not np.isfinite(inside).any():
+            continue  # nothing varies
         best = int(np.nanargmax(inside))
         first, last = dates[test[0] * grid_sessions], dates[(test[-1] + 1) * grid_sessions - 1]
         rows.append(

@@ -89,7 +89,7 @@ def run_portfolios(
     clock, log, found = StageClock(progress or (lambda _: None)), log or Unlogged(), Found()
     with clock.stage("market and rules"):
         market = load_market(data)
-        desk = Desk.open(data, market=market, rules=rules, settings=_of_kind(plain, study.kinds[0]))
+        desk = Desk.open(data, market=market, rules=rules, settings=_of_kind(plain, _widest(study)))
         scheme = coarsest_scheme(data) if data.has("industries") else None
     with clock.stage("base factors"):
         base = portfolio_base(data, market, study)
@@ -114,6 +114,11 @@ def run_portfolios(
     with clock.stage("luck"):
         frames = _luck(desk, plain, study, found, log)
     return _study(name, data, desk, signal, mix, plain, study, base, found, frames, log, clock), desk, found.kept
+
+
+def _widest(study: PortfolioStudySettings) -> Kind:
+    """The kind whose tape serves all of them: that with short sales."""
+    return "long_short" if "long_short" in study.kinds else "long_only"
 
 
 def _of_kind(plain: PortfolioSettings, kind: Kind) -> PortfolioSettings:
@@ -142,6 +147,7 @@ def _accounts(
         if not each.informed and design not in (study.designs[0], "orthogonal"):
             continue
         scores = each.composite
+        lost: dict[str, str] = {}
         for kind in study.kinds:
             settings = study.designed(design, _of_kind(plain, kind), scheme=scheme)
             if settings is None:
@@ -153,11 +159,12 @@ def _accounts(
                     scores = neutral_block(each.composite, base.values, name=each.name)
                 account = desk.trade(scores, settings, record=_first_offset(settings) if keep else None)
                 _tabulate(each, design, kind, desk, account, study, found)
-            except EvaluationError as error:  # too few names, or a base that contains the score
-                found.not_evaluable.setdefault(f"{each.name}, {design}, {kind}", str(error))
+            except EvaluationError as error:  # too few names, a base that contains the score, or never a day to open the account
+                lost[kind] = str(error)
                 continue
             if keep:
                 found.kept[kind] = account
+        found.lose(f"{each.name}, {design}", lost, of=study.kinds)
 
 
 def _first_offset(settings: PortfolioSettings) -> int:
@@ -215,8 +222,9 @@ def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: Portfol
 
 
 def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSettings, base: Base, found: Found, log: Log) -> None:
-    """One trial a score that holds product information; controls and placebos are diagnostics."""
-    daily = found.net.get(study.kinds[0], {}).get((each.name, study.designs[0]))
+    """One trial a score that holds product information, of the first kind with an account; controls and placebos are diagnostics."""
+    key = (each.name, study.designs[0])
+    daily = next((found.net[kind][key] for kind in study.kinds if key in found.net.get(kind, {})), None)
     if daily is None:
         return
     returns = daily["value"].drop_nulls().to_numpy()

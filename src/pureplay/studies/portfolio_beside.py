@@ -1,5 +1,6 @@
 """What a portfolio study gathers on its way, and what stands beside its accounts: frictionless returns and correlations."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,13 @@ class Found:
     def has(self, score: str, kind: str | None = None) -> bool:
         """Whether the score has any account, of a kind or at all."""
         return any(row["score"] == score and kind in (None, row["kind"]) for row in self.rows.get("accounts", []))
+
+    def lose(self, name: str, why: Mapping[str, str], *, of: Sequence[str]) -> None:
+        """Note what has no portfolio: why by kind of account; one line where none of the kinds has one, and for one reason."""
+        if len(why) == len(of) and len(set(why.values())) == 1:
+            why = {"": next(iter(why.values()))}
+        for kind, reason in why.items():
+            self.not_evaluable[f"{name}, {kind}" if kind else name] = reason
 
     def add(self, table: str, *rows: dict[str, Any]) -> None:
         """Rows for a table; empty ones are no rows."""

@@ -41,7 +41,7 @@ class PortfolioStudy:
     reaches 2.306). reality: kind, variants, n, p_lower, p_consistent, p_upper, best, pbo, slope, loss. variants: kind, score, design,
     sharpe, superior (StepM at 5 %). folds: kind, fold, first, last, chosen, train, test (Sharpe ratios a grid period), purged
     cross-validation of the choice.
-    trials: None where no log is kept. not_evaluable: score → why it has no portfolio.
+    trials: None where no log is kept. not_evaluable: score and design (and kind, where another has one) → why there is no portfolio.
     """
 
     name: str
