@@ -64,15 +64,19 @@ def score_input(
 ) -> Scores:
     """Block of a score frame on given axes, or on its own; rows outside the axes are counted in notes. of: what the axes are those of."""
     table = _keyed(frame, "signal")
-    chosen = column or _only_score(table)
+    chosen = _only_score(table) if column is None else column
     if chosen not in table.columns:
         raise TableError(f"the signal has no column {chosen!r}; it has {', '.join(table.columns)}: name another with column=")
     axes = _axes(table, calendar) if on is None else on
+    if chosen in ("date", "asset"):
+        raise SettingError(f"the column {chosen!r} of the signal is its key, not a score: name another with column=")
     parts = [name for name in _PARTS if name in table.columns and name != chosen]
     require_sizes("the signal", table, [chosen, *parts])
     blocks = axes.blocks(table, [chosen, *parts])
     outside = int((axes.locate(table) < 0).sum())
+    infinite = int(table[chosen].is_infinite().sum() or 0)
     notes = (f"{outside} of {table.height} scores lie on dates or stocks without {of}",) if outside else ()
+    notes += (f"{infinite} infinite scores count as missing",) if infinite else ()
     return Scores(name=chosen, axes=axes, values=blocks[chosen], parts=tuple(blocks[name] for name in parts), notes=notes)
 
 

@@ -9,17 +9,18 @@ import numpy.typing as npt
 import polars as pl
 
 from pureplay.errors import InsufficientDataError, SettingError
-from pureplay.evaluate.summary import is_whole
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.parallel import over_blocks
 from pureplay.sessions import Sessions
 from pureplay.stats.crosssection import Workspace, average_ranks, sort_finite, workspace
+from pureplay.stats.given import require_whole
 from pureplay.stats.inference import MeanTest, ewc_test
 from pureplay.stats.jit import kernel
 
 __all__ = ["PaperLongShort", "paper_long_short"]
 
 _DAYS_A_YEAR: Final = 365.25
+_MOST_RETURN: Final = 1e6
 _LEAST: Final = {"quantiles": 2, "grid_sessions": 1, "delay_sessions": 1}
 
 RowArray = npt.NDArray[np.int64]
@@ -89,10 +90,9 @@ def paper_long_short(
     Raises SettingError, and InsufficientDataError where no offset has two sessions with a return.
     """
     for name, value in (("quantiles", quantiles), ("grid_sessions", grid_sessions), ("delay_sessions", delay_sessions)):
-        if not is_whole(value) or value < _LEAST[name]:
-            raise SettingError(f"{name} must be a whole number of at least {_LEAST[name]}, not {value!r}")
-    rows, assets = scores.shape
-    gained, held = np.full((rows, grid_sessions), np.nan), np.zeros((rows, 2), dtype=np.int64)
+        require_whole(value, name, _LEAST[name])
+    rows, assets = _require_blocks(scores, returns, traded, sessions)
+    gained, held = np.full((rows, min(grid_sessions, rows)), np.nan), np.zeros((rows, 2), dtype=np.int64)
     over_blocks(lambda a, b: _held_block(scores, returns, traded, quantiles, delay_sessions, workspace(assets), gained, held, a, b), rows)
     built = np.asarray((held > 0).all(axis=1))
     by_offset = _by_offset(gained, built, sessions.ordinals % grid_sessions, delay_sessions)
@@ -103,6 +103,26 @@ def paper_long_short(
             f"sessions have names in both outer {quantiles}-quantiles that trade {delay_sessions} later): give more scores"
         )
     return _figures(by_offset, held, sessions, quantiles=quantiles, grid=grid_sessions, delay=delay_sessions)
+
+
+def _require_blocks(scores: FloatArray, returns: FloatArray, traded: BoolArray, sessions: Sessions) -> tuple[int, int]:
+    """Shape of the blocks; raises SettingError where they do not fit one another or hold what no return can be."""
+    for name, block, kinds in (("scores", scores, "fiu"), ("returns", returns, "fiu"), ("traded", traded, "b")):
+        if not isinstance(block, np.ndarray) or block.ndim != 2 or block.dtype.kind not in kinds:
+            found = f"{block.dtype} of shape {block.shape}" if isinstance(block, np.ndarray) else f"a {type(block).__name__}"
+            raise SettingError(f"{name} must be a block (sessions, assets) of {'flags' if kinds == 'b' else 'numbers'}, not {found}")
+        if block.shape != (len(sessions), scores.shape[1]):
+            raise SettingError(
+                f"{name} has the shape {block.shape}, but there are {len(sessions)} sessions and scores of {scores.shape[1]} assets: "
+                "put all blocks on the same axes"
+            )
+    odd = np.isfinite(returns) & ((returns < -1.0) | (returns > _MOST_RETURN))
+    if odd.any():
+        raise SettingError(
+            f"returns must be decimals from -1 to {_MOST_RETURN:g}, but {int(odd.sum())} are not, such as {returns[odd][0]:g}: correct "
+            "them, or set them to NaN"
+        )
+    return len(sessions), int(scores.shape[1])
 
 
 def _figures(by_offset: FloatArray, held: RowArray, sessions: Sessions, *, quantiles: int, grid: int, delay: int) -> PaperLongShort:

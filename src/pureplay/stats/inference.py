@@ -13,6 +13,7 @@ from scipy import stats as distributions
 from pureplay.errors import SettingError
 from pureplay.panel import FloatArray
 from pureplay.stats.bootstrap import quantile_se, stationary_indices
+from pureplay.stats.given import series as given_series
 from pureplay.stats.intervals import FEWEST_ON_GRID, IcirInterval, automatic_block, icir_interval, offset_interval
 from pureplay.stats.overfitting import Overfitting, overfitting_probability, purged_splits
 from pureplay.stats.reality import SPAResult, Stepwise, stepwise_superior, superior_predictive_ability
@@ -89,7 +90,8 @@ def ewc_test(series: FloatArray, *, cosines: int = _COSINES) -> MeanTest:
     """
     if cosines < 1:
         raise SettingError(f"cosines must be at least 1, not {cosines}")
-    x = series[np.isfinite(series)]
+    known = given_series(series, "the series")
+    x = known[np.isfinite(known)]
     n = x.size
     mean = float(x.mean()) if n else np.nan
     if n <= 2 * cosines:

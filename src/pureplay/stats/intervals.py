@@ -9,10 +9,13 @@ import numpy.typing as npt
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.panel import FloatArray
 from pureplay.stats.bootstrap import block_starts, drawn_icirs, quantile_se
+from pureplay.stats.given import is_number, is_whole_number
+from pureplay.stats.given import series as given_series
 
 __all__ = ["FEWEST_ON_GRID", "IcirInterval", "automatic_block", "icir_interval", "offset_interval"]
 
 FEWEST_ON_GRID: Final = 3  # dates that an offset needs for an ICIR
+_MOST_DRAWS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ def icir_interval(
     ic: one entry a rebalance, NaN where skipped. mean_block: in entries; None = `automatic_block`. Raises InsufficientDataError where
     fewer than four blocks or three dates have an IC, or it does not vary.
     """
+    ic = given_series(ic, "ic")
     return _interval(ic, np.zeros(ic.size, dtype=np.int64), rng, mean_block, level, draws)
 
 
@@ -61,6 +65,7 @@ def offset_interval(
     in sessions, at least the overlap of the windows; None = `automatic_block`. Blocks break the dependence, so the interval is
     somewhat too narrow: docs/inference.md has its measured coverage. Raises as `icir_interval`.
     """
+    ic = given_series(ic, "ic")
     if offset.shape != ic.shape:
         raise SettingError(f"offset has shape {offset.shape}, the IC {ic.shape}: give the offset of every session")
     return _interval(ic, offset, rng, mean_block, level, draws)
@@ -72,7 +77,8 @@ def automatic_block(series: FloatArray) -> float:
     Computed by arch on the finite entries; for an ICIR it is a guide, not an optimum. Raises InsufficientDataError below 10 entries or
     where they do not vary.
     """
-    x = series[np.isfinite(series)]
+    known = given_series(series, "series")
+    x = known[np.isfinite(known)]
     if x.size < 10 or x.min() == x.max():
         raise InsufficientDataError(f"{x.size} entries are known{_same(x)}; 10 that vary are required: give mean_block instead")
     from arch.bootstrap import optimal_block_length
@@ -83,10 +89,14 @@ def automatic_block(series: FloatArray) -> float:
 def _interval(
     ic: FloatArray, offset: npt.NDArray[np.int64], rng: np.random.Generator, mean_block: float | None, level: float, draws: int
 ) -> IcirInterval:
-    if not 0 < level < 1:
+    if not isinstance(rng, np.random.Generator):
+        raise SettingError(f"rng must be a generator such as numpy.random.default_rng(0), not a {type(rng).__name__}")
+    if mean_block is not None and not (is_number(mean_block) and 1 <= mean_block < np.inf):
+        raise SettingError(f"mean_block must be at least 1 and finite, not {mean_block!r}")
+    if not (is_number(level) and 0 < level < 1):
         raise SettingError(f"level must lie between 0 and 1, not {level}")
-    if draws < 1:
-        raise SettingError(f"draws must be at least 1, not {draws}")
+    if not is_whole_number(draws, 1) or draws > _MOST_DRAWS:
+        raise SettingError(f"draws must be at least 1, a whole number of at most {_MOST_DRAWS}, not {draws!r}")
     dates = np.flatnonzero(np.isfinite(ic))
     block = automatic_block(ic) if mean_block is None else mean_block
     needed = max(FEWEST_ON_GRID, 4 * block)

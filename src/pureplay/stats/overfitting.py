@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.panel import FloatArray
 from pureplay.parallel import over_blocks
+from pureplay.stats.given import require_whole, series, variants
 from pureplay.stats.jit import kernel
 
 __all__ = ["Overfitting", "overfitting_probability", "purged_splits"]
@@ -62,7 +63,8 @@ def overfitting_probability(performance: FloatArray, *, splits: int = 16, statis
         raise SettingError(f"splits must be an even number from 2 to {_MOST_SPLITS}, not {splits!r}: half of the blocks are chosen from")
     if statistic not in ("sharpe", "mean"):
         raise SettingError(f'statistic must be "sharpe" or "mean", not {statistic!r}')
-    if performance.ndim != 2 or performance.shape[1] < 2:
+    performance = variants(performance, "performance")
+    if performance.shape[1] < 2:
         raise InsufficientDataError(f"performance has shape {performance.shape}; (periods, variants) with two variants or more is required")
     kept = performance[np.isfinite(performance).all(axis=1)]
     if kept.shape[0] < 2 * splits:
@@ -187,13 +189,11 @@ def purged_splits(
         ("embargo_sessions", embargo_sessions, 0),
         ("test_folds", test_folds, 1),
     ):
-        given: object = value
-        if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
-            raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        require_whole(value, name, least)
     if test_folds >= folds:
         raise SettingError(f"test_folds must be below the {folds} folds, not {test_folds}: something must be left to train on")
-    at = np.arange(samples) if isinstance(samples, int | np.integer) else np.asarray(samples)
-    if at.ndim != 1 or (np.diff(at) < 0).any():
+    at = _ordinals(samples)
+    if (np.diff(at) < 0).any():
         raise SettingError("samples must be one list of session ordinals that does not decrease: sort the samples by session")
     sessions = np.unique(at)
     if sessions.size < folds:
@@ -202,6 +202,20 @@ def purged_splits(
     return [
         _split(at, [pieces[k] for k in tested], horizon_sessions, embargo_sessions) for tested in combinations(range(folds), test_folds)
     ]
+
+
+def _ordinals(samples: int | Int64Array) -> Int64Array:
+    """Session of each sample as a whole number."""
+    if isinstance(samples, int | np.integer):
+        require_whole(samples, "samples", 1)
+        return np.arange(samples)
+    given = series(samples, "samples")
+    odd = given[~(np.isfinite(given) & (given == np.round(given)))]
+    if odd.size:
+        raise SettingError(
+            f"samples must be whole session ordinals, but {odd.size} of {given.size} are not, such as {odd[0]:g}: number them"
+        )
+    return given.astype(np.int64)
 
 
 def _split(at: Int64Array, tested: list[Int64Array], horizon: int, embargo: int) -> tuple[Int64Array, Int64Array]:

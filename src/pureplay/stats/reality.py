@@ -11,9 +11,11 @@ import numpy as np
 
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.panel import FloatArray
+from pureplay.stats.given import is_number, require_whole, variants
 
 __all__ = ["SPAResult", "Stepwise", "long_run_sd", "stepwise_superior", "superior_predictive_ability"]
 
+_MOST_DRAWS: Final = 1_000_000
 _FEWEST: Final = 10  # log(log(n)) and a bootstrap of blocks mean little below
 
 
@@ -87,7 +89,7 @@ def stepwise_superior(differences: FloatArray, *, mean_block: int, level: float 
 
     differences, mean_block, draws, seed, errors: as of `superior_predictive_ability`. level: chance that any variant named is wrong.
     """
-    if not 0 < level < 1:
+    if not (is_number(level) and 0 < level < 1):
         raise SettingError(f"level must lie between 0 and 1, not {level}")
     kept, dropped = _common(differences, mean_block, draws)
     test = _computed(kept / long_run_sd(kept, mean_block), mean_block, draws, seed)
@@ -118,6 +120,7 @@ def long_run_sd(values: FloatArray, mean_block: float) -> FloatArray:
 
 
 def _computed(studentised: FloatArray, mean_block: int, draws: int, seed: int) -> Any:
+    require_whole(seed, "seed", 0)
     from arch.bootstrap import SPA
 
     test = SPA(np.zeros(studentised.shape[0]), -studentised, block_size=mean_block, reps=draws, bootstrap="stationary", seed=seed)
@@ -127,12 +130,13 @@ def _computed(studentised: FloatArray, mean_block: int, draws: int, seed: int) -
 
 def _common(differences: FloatArray, mean_block: int, draws: int) -> tuple[FloatArray, int]:
     """Periods on which every variant has a value, and how many others there are."""
-    if differences.ndim != 2 or not differences.shape[1]:
+    differences = variants(differences, "differences")
+    if not differences.shape[1]:
         raise SettingError(f"differences must be (periods, variants), not an array of shape {differences.shape}")
     for name, value in (("mean_block", mean_block), ("draws", draws)):
-        given: object = value
-        if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
-            raise SettingError(f"{name} must be a whole number of at least 1, not {value!r}")
+        require_whole(value, name, 1)
+    if draws > _MOST_DRAWS:
+        raise SettingError(f"draws must be at most {_MOST_DRAWS}, not {draws}: the error of p falls with their root alone")
     kept = differences[np.isfinite(differences).all(axis=1)]
     needed = max(_FEWEST, 4 * mean_block)
     if kept.shape[0] < needed:

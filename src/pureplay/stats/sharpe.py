@@ -14,6 +14,7 @@ from scipy import stats as distributions
 
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.panel import FloatArray
+from pureplay.stats.given import is_number, require_number, series
 
 __all__ = [
     "DeflatedSharpe",
@@ -29,6 +30,7 @@ __all__ = [
 
 _FEWEST: Final = 4  # returns below which skew and kurtosis say nothing
 _EULER: Final = float(np.euler_gamma)
+_MOST_TRIALS: Final = 10**15
 
 
 def sharpe_ratio(returns: FloatArray) -> float:
@@ -46,6 +48,8 @@ def sharpe_se(sharpe: float, n: int, *, skew: float, kurtosis: float) -> float:
 
     Raises SettingError where n < 2 or no series has such moments (kurtosis < skew² + 1).
     """
+    for name, value in (("sharpe", sharpe), ("skew", skew), ("kurtosis", kurtosis)):
+        require_number(value, name)
     if n < 2:
         raise SettingError(f"n must be at least 2, not {n}: a standard error needs two returns")
     if not kurtosis >= skew**2 + 1 - 1e-9:
@@ -60,6 +64,7 @@ def probabilistic_sharpe(returns: FloatArray, benchmark: float = 0.0) -> float:
 
     Raises InsufficientDataError where fewer than four returns exist or they do not vary.
     """
+    require_number(benchmark, "benchmark")
     sharpe, n, skew, kurtosis = _moments(returns)
     return _above(sharpe, benchmark, sharpe_se(sharpe, n, skew=skew, kurtosis=kurtosis))
 
@@ -70,9 +75,9 @@ def expected_max_sharpe(sd_of_trials: float, trials: int) -> float:
     sd_of_trials: spread of the trials' Sharpe ratios, per period. 0 for one trial. (Bailey & López de Prado 2014, eq. 1.)
     """
     given: object = trials
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given <= _MOST_TRIALS:
         raise SettingError(f"trials must be a whole number of at least 1, not {trials!r}: count every configuration that was looked at")
-    if not (np.isfinite(sd_of_trials) and sd_of_trials >= 0):
+    if not (is_number(sd_of_trials) and np.isfinite(sd_of_trials) and sd_of_trials >= 0):
         raise SettingError(f"the spread of the trials must be a number of at least 0, not {sd_of_trials}")
     if trials == 1:
         return 0.0
@@ -136,6 +141,8 @@ def min_track_record(sharpe: float, *, skew: float = 0.0, kurtosis: float = 3.0,
     All per period; kurtosis 3 is normal. (Bailey & López de Prado 2012.)
     """
     _share(confidence, "confidence")
+    for name, value in (("sharpe", sharpe), ("benchmark", benchmark)):
+        require_number(value, name)
     if not sharpe > benchmark:
         return float("inf")
     variance = sharpe_se(sharpe, 2, skew=skew, kurtosis=kurtosis) ** 2
@@ -150,9 +157,10 @@ def years_to_decide(t: float, years: float, *, critical: float = 2.306, power: f
     needs (critical + z_power) / t instead. critical: 2.306 is the two-sided 5 % point of Student's t with the 8 degrees of freedom of
     the EWC test.
     """
-    if not years > 0:
+    require_number(t, "t")
+    if not (is_number(years) and years > 0):
         raise SettingError(f"years must be above 0, not {years}: it is the length of the record that t comes from")
-    if not critical > 0:
+    if not (is_number(critical) and critical > 0):
         raise SettingError(f"critical must be above 0, not {critical}")
     wanted = critical
     if power is not None:
@@ -168,14 +176,12 @@ def _above(sharpe: float, benchmark: float, se: float) -> float:
 
 
 def _share(value: float, name: str) -> None:
-    if not 0 < value < 1:
+    if not (is_number(value) and 0 < value < 1):
         raise SettingError(f"{name} must lie between 0 and 1, not {value}")
 
 
 def _finite(returns: FloatArray) -> FloatArray:
-    x = np.asarray(returns, dtype=np.float64)
-    if x.ndim != 1:
-        raise SettingError(f"returns must be one series, not an array of {x.ndim} dimensions: give one column")
+    x = series(returns, "returns")
     return x[np.isfinite(x)]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from pureplay.dataset import Dataset
@@ -65,7 +66,9 @@ class Desk:
         settings: PortfolioSettings | None = None,
     ) -> "Desk":
         """Load market, rules and tape; raises SettingError and TableError as they do."""
-        settings = settings or PortfolioSettings()
+        settings = _settings(settings, PortfolioSettings())
+        if market is not None and not isinstance(market, Market):
+            raise TableError(f"a {type(market).__name__} is not a market: make one with load_market of the same dataset")
         known = rules if isinstance(rules, MarketRules) else MarketRules.load(rules)
         market = market or load_market(data)
         tape, facts = load_tape(data, market, known, settings)
@@ -169,9 +172,12 @@ def quantile_portfolio(
     or not they can be traded later; what cannot be traded is counted in `blocked`. Raises TableError for frames that do not fit,
     SettingError for settings and rules, InsufficientDataError where no date gives a portfolio.
     """
-    settings = settings or PortfolioSettings()
+    settings = _settings(settings, PortfolioSettings())
     desk = Desk.open(data, rules=rules, settings=settings)
     read = score_input(scores, desk.market.axes, column, of="bars")
+    if not np.isfinite(read.values).any():
+        why = f": {'; '.join(read.notes)}" if read.notes else ", all are missing"
+        raise TableError(f"no score of {read.name!r} is left on a date and stock of the bars{why}: check codes, dates and values")
     return _reported(desk, desk.trade(read.values, settings), name or read.name, read.notes)
 
 
@@ -189,10 +195,19 @@ def backtest(
     quantiles and grids has no use here, but grid_sessions scales turnover to a year. Raises as `quantile_portfolio` does, and TableError
     for weights that do not sum.
     """
-    settings = settings or PortfolioSettings(kind="long_only")
+    settings = _settings(settings, PortfolioSettings(kind="long_only"))
     desk = Desk.open(data, rules=rules, settings=settings)
     targets = weight_targets(weights, desk.market, settings, calendar=data.calendar)
     return _reported(desk, desk.carry(targets, settings), name, ())
+
+
+def _settings(given: object, plain: PortfolioSettings) -> PortfolioSettings:
+    """The settings, or the plain ones for None; raises SettingError for anything else."""
+    if given is None:
+        return plain
+    if not isinstance(given, PortfolioSettings):
+        raise SettingError(f"settings must be PortfolioSettings, not a {type(given).__name__}: write PortfolioSettings(quantiles=5, …)")
+    return given
 
 
 def _reported(desk: Desk, account: Account, name: str, notes: tuple[str, ...]) -> Portfolio:

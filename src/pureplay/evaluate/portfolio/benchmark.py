@@ -15,6 +15,7 @@ from pureplay.sessions import Sessions
 __all__ = ["Benchmark", "load_benchmark"]
 
 _SHOWN: Final = 5
+_MOST: Final = 10.0  # a return in a session
 _JUMP: Final = 1e-4  # largest gap between a stated return and that of the levels which rounding of levels explains
 
 
@@ -52,7 +53,8 @@ def load_benchmark(data: Dataset, index: str, sessions: Sessions, first: int, la
     rows = rows.filter(pl.col("date").is_in(pl.Series(sessions.dates.astype("datetime64[D]")).cast(pl.Date).implode()))
     level, stated = (_series(rows, name, sessions) for name in ("close", "ret"))
     implied = np.full(len(sessions), np.nan)
-    implied[1:] = level[1:] / level[:-1] - 1.0
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        implied[1:] = level[1:] / level[:-1] - 1.0
     returns = np.where(np.isfinite(stated), stated, implied)
     returns[: first + 1] = returns[last + 1 :] = np.nan
     _require_whole(index, returns, sessions, first, last)
@@ -79,6 +81,12 @@ def _require_whole(index: str, returns: FloatArray, sessions: Sessions, first: i
             f"benchmark '{index}' has no return on {missing.size} of {span.size} sessions between {sessions.dates[first]} and "
             f"{sessions.dates[last]} ({shown}); a return needs `ret`, or `close` on the session and on the one before: "
             "add the missing rows, choose another benchmark, or shorten the span"
+        )
+    high = span[returns[span] > _MOST]
+    if high.size:
+        raise TableError(
+            f"benchmark '{index}' has {high.size} returns above {_MOST:g} (first {returns[high[0]]:g} on {sessions.dates[high[0]]}); no "
+            "index grows so in a session: correct the rows, or give decimals, not per cent"
         )
     low = span[returns[span] <= -1.0]
     if low.size:

@@ -37,7 +37,11 @@ def board_numbers(data: Dataset, axes: Axes, rules: MarketRules) -> tuple[Number
         known = data.frame("assets", ["asset", "board"]).filter(pl.col("board").is_not_null())
         stated = dict(known.iter_rows())
     found = [stated.get(code) or next((name for name, pattern in rows if pattern.fullmatch(code)), None) for code in axes.assets]
-    lost = [code if name is None else f"{code} ({name})" for code, name in zip(axes.assets, found, strict=True) if name not in names]
+    lost = [
+        code[:60] if name is None else f"{code[:60]} ({name[:60]})"
+        for code, name in zip(axes.assets, found, strict=True)
+        if name not in names
+    ]
     if lost:
         raise TableError(
             f"{len(lost)} of {len(found)} stocks belong to no board of market '{rules.name}' ({', '.join(names)}): "

@@ -11,6 +11,7 @@ from pureplay.errors import SettingError, TableError
 from pureplay.evaluate.portfolio.arrays import Books, Holdings
 from pureplay.frames import AnyFrame, to_polars
 from pureplay.panel import Axes, FloatArray
+from pureplay.stats.given import is_number
 
 __all__ = ["account_frame", "holdings_frame", "replay"]
 
@@ -78,7 +79,7 @@ def replay(holdings: AnyFrame, account: AnyFrame, returns: AnyFrame, *, capital:
     next return on; a gap in cash or a position stays. Null where the account has no row. Raises TableError for a frame without
     the columns or whose dates are none, SettingError for a bad capital.
     """
-    if not (np.isfinite(capital) and capital > 0):
+    if not (is_number(capital) and np.isfinite(capital) and capital > 0):
         raise SettingError(f"capital must be above 0 and finite, not {capital!r}: give the money before the first trade")
     held = _frame(holdings, "holdings", _HOLDINGS)
     book = _frame(account, "account", _ACCOUNT)
@@ -155,6 +156,9 @@ def _frame(given: AnyFrame, name: str, columns: tuple[str, ...]) -> pl.DataFrame
     kind = frame["date"].dtype
     if not (kind == pl.String or kind == pl.Date or kind == pl.Datetime):
         raise TableError(f"{name} has dates of type {kind}: give days, or ISO text")
+    nested = [each for each in columns if frame[each].dtype.is_nested()]
+    if nested:
+        raise TableError(f"{name} has lists in {', '.join(nested)}, where one value a row is needed: give the frame as it was delivered")
     day = pl.col("date").str.to_date(strict=False) if kind == pl.String else pl.col("date").cast(pl.Date)
     numbers = [pl.col(each).cast(pl.Float64, strict=False) for each in columns if each not in _KEYS]
     money = [pl.when(each.is_finite()).then(each) for each in numbers]  # what is no number is missing

@@ -1,6 +1,7 @@
 """Quantile legs: scores of a date in, wanted weights out. Nothing here looks at a return."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,8 @@ from pureplay.parallel import over_blocks
 from pureplay.stats.crosssection import workspace
 
 __all__ = ["leg_frame", "quantile_targets"]
+
+_MOST_CAP: Final = 1e100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +105,17 @@ def leg_frame(targets: Targets, axes: Axes) -> pl.DataFrame:
 
 def _cut(scores: FloatArray, market: Market, settings: PortfolioSettings, sectors: IndexArray | None, members: BoolArray | None) -> _Cut:
     for name, block in (("scores", scores), ("sectors", sectors), ("members", members)):
-        if block is not None and block.shape != market.axes.shape:
+        found = getattr(block, "shape", f"of a {type(block).__name__}")
+        if block is not None and found != market.axes.shape:
             raise TableError(
-                f"{name} are a block of shape {block.shape}, but the market has {market.axes.shape} sessions and assets: "
+                f"{name} are a block of shape {found}, but the market has {market.axes.shape} sessions and assets: "
                 "put them on the market's axes"
             )
+    if settings.weighting == "cap" and (market.caps > _MOST_CAP).any():
+        raise TableError(
+            f"{int((market.caps > _MOST_CAP).sum())} market values of the bars lie beyond {_MOST_CAP:g}, such as "
+            f"{market.caps[market.caps > _MOST_CAP][0]:g}, and cannot be added up: leave them empty, or give them in another unit"
+        )
     offsets = market.axes.sessions.ordinals % settings.grid_sessions
     rows = np.flatnonzero(offsets == settings.offset) if settings.offset != "all" else np.arange(offsets.size)
     return _Cut(

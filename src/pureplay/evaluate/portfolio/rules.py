@@ -82,7 +82,7 @@ class MarketRules:
         path = _path(name)
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SettingError(f"{path.name} is no TOML file ({error}): correct it; dates and numbers stand without quotes") from error
         except OSError as error:
             raise SettingError(f"{path} cannot be read ({error.strerror}): give the path of a TOML file with market rules") from error
@@ -147,9 +147,15 @@ def _path(name: str | Path) -> Path:
     if name in packaged:
         return _FOLDER / f"{name}.toml"
     if not str(name).endswith(".toml"):
-        raise SettingError(f"market rules {name!r} are neither one of {', '.join(packaged)} nor the path of a .toml file: give one of them")
+        raise SettingError(
+            f"market rules {str(name)[:60]!r} are neither one of {', '.join(packaged)} nor the path of a .toml file: give one of them"
+        )
     path = Path(name)
-    if not path.is_file():
+    try:
+        known = path.is_file()
+    except (OSError, ValueError) as error:
+        raise SettingError(f"market rules cannot be read ({str(error)[:80]}): give the path of a .toml file") from error
+    if not known:
         raise SettingError(f"there is no file {path}: give the path of market rules, or one of {', '.join(packaged)}")
     return path
 

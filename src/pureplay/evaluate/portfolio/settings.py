@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
 from pureplay.errors import SettingError
+from pureplay.stats.given import MOST, is_number, is_whole_number
 
 __all__ = ["Kind", "PortfolioSettings", "Shorting", "Weighting"]
 
@@ -92,7 +93,7 @@ class PortfolioSettings:
             value = getattr(self, name)
             if name == "write_off_sessions" and value is None:
                 continue
-            _require(_is_whole(value) and value >= least, name, f"a whole number of at least {least}", value)
+            _require(is_whole_number(value, least), name, f"a whole number of at least {least} (and at most {MOST:g})", value)
         for name, (low, high, words) in _FINITE.items():
             value = getattr(self, name)
             _require(_is_number(value) and low <= value <= high, name, words, value)
@@ -114,7 +115,8 @@ class PortfolioSettings:
 
 def _require(holds: bool, name: str, rule: str, value: object) -> None:
     if not holds:
-        raise SettingError(f"{name} must be {rule}, not {value!r}")
+        found = repr(value)
+        raise SettingError(f"{name} must be {rule}, not {found if len(found) <= 60 else found[:60] + '…'}")
 
 
 def _is_whole(value: object) -> bool:
@@ -122,4 +124,4 @@ def _is_whole(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and is_number(value) and math.isfinite(value)

@@ -22,6 +22,7 @@ from pureplay.sessions import DayArray
 __all__ = ["TapeFacts", "load_tape"]
 
 _SHOWN: Final = 3
+_MOST_RETURN: Final = 1e6
 
 NumberArray = npt.NDArray[np.int64]
 
@@ -70,13 +71,15 @@ def load_tape(data: Dataset, market: Market, rules: MarketRules, settings: Portf
     long_short account, the shorting rules begin after the data.
     """
     bars, days = _Bars(data, market), market.axes.sessions.dates
+    _require_returns(market)
     for section, needed in (("fee", settings.fees), ("settlement", True), ("shorting", settings.kind == "long_short")):
         if needed:
             rules.require_from(section, days[0].item())
     board, names = board_numbers(data, market.axes, rules)
     special, suspended = (status_days(data, market.axes, kind) for kind in ("ST", "suspended"))
     listed = listing_days(data, market)
-    limits = at_limits(market, bars.prices(), rules, board=board, boards=names, listed=listed, special=special)
+    prices, crossed = _sound_limits(bars.prices())
+    limits = at_limits(market, prices, rules, board=board, boards=names, listed=listed, special=special)
     last, late = last_sessions(data, market)
     amount = bars.block("amount")
     extra = (settings.commission_bps + settings.slippage_bps) / 1e4
@@ -106,7 +109,7 @@ def load_tape(data: Dataset, market: Market, rules: MarketRules, settings: Portf
         at_upper=int(limits.at_upper.sum()),
         at_lower=int(limits.at_lower.sum()),
         boards={name: int((board == number).sum()) for number, name in enumerate(names)},
-        notes=(*_data_notes(data, market, rules, settings), *_limit_notes(rules, counts), *_trade_notes(market, late, lone)),
+        notes=(*_data_notes(data, market, rules, settings), *_limit_notes(rules, counts, crossed), *_trade_notes(market, late, lone)),
     )
     return tape, facts
 
@@ -134,6 +137,32 @@ class _Bars:
     def prices(self) -> Prices:
         """What the price limits need."""
         return Prices(close=self.block("close"), limit_up=self.block("limit_up"), limit_down=self.block("limit_down"))
+
+
+def _require_returns(market: Market) -> None:
+    """Raise TableError for returns with which no account can be computed."""
+    largest = float(np.fmax.reduce(market.returns, axis=None, initial=0.0))
+    if largest > _MOST_RETURN:
+        row, column = (int(each) for each in np.argwhere(market.returns == largest)[0])
+        raise TableError(
+            f"{int((market.returns > _MOST_RETURN).sum())} returns of the bars lie above {_MOST_RETURN:g}, such as {largest:g} of "
+            f"{market.axes.assets[column][:60]} on {market.axes.sessions.dates[row]}: correct them, or leave them empty"
+        )
+
+
+def _sound_limits(prices: Prices) -> tuple[Prices, int]:
+    """The prices without limits that cannot be, and on how many stock-days there were such."""
+    up, down = prices.limit_up, prices.limit_down
+    wrong = np.zeros((0, 0), dtype=bool)
+    for block in (up, down):
+        if block.size:
+            wrong = block <= 0 if not wrong.size else wrong | (block <= 0)
+    if up.size and down.size:
+        wrong |= up <= down
+    if not wrong.any():
+        return prices, 0
+    up, down = (np.where(wrong, np.nan, block) if block.size else block for block in (up, down))
+    return Prices(close=prices.close, limit_up=up, limit_down=down), int(wrong.sum())
 
 
 def _enterable(data: Dataset, market: Market, rules: MarketRules, special: BoolArray | None) -> BoolArray:
@@ -173,7 +202,7 @@ def _data_notes(data: Dataset, market: Market, rules: MarketRules, settings: Por
         notes.append(
             "there is no status table: which stocks were under special treatment or delisting is unknown; all get the normal rules"
         )
-    if "amount" not in data.columns("bars"):
+    if "amount" not in data.columns("bars") or data.frame("bars", ["amount"])["amount"].count() == 0:
         notes.append("bars have no amount: neither a participation limit nor price impact can be applied")
     stated = 0
     if "list_date" in data.columns("assets"):
@@ -198,8 +227,13 @@ def _data_notes(data: Dataset, market: Market, rules: MarketRules, settings: Por
     return notes
 
 
-def _limit_notes(rules: MarketRules, counts: Mapping[str, int]) -> list[str]:
+def _limit_notes(rules: MarketRules, counts: Mapping[str, int], crossed: int) -> list[str]:
     notes, total = [], sum(counts.values())
+    if crossed:
+        notes.append(
+            f"{crossed} stock-days have a limit_up or limit_down that is 0 or less, or a limit_up not above the limit_down: both are left "
+            "aside there, and the dated rule counts"
+        )
     if counts["inferred"]:
         notes.append(
             f"price limits of {counts['inferred']} of {total} stock-days are approximate: bars have no close there, so a return within "

@@ -113,7 +113,7 @@ def _require_assets(table: pl.DataFrame, axes: Axes) -> None:
     lost = codes.filter(axes.asset_index(codes) < 0)
     if lost.len():
         raise TableError(
-            f"weights name {lost.len()} stocks of {codes.len()} without bars, such as {lost[0]}: check the codes or leave them out"
+            f"weights name {lost.len()} stocks of {codes.len()} without bars, such as {lost[0][:60]}: check the codes or leave them out"
         )
 
 
