@@ -9,7 +9,16 @@ from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.jit import kernel
 
-__all__ = ["Workspace", "average_ranks", "rank_correlation", "robust_zscore", "sort_finite", "spearman_of_orders", "workspace"]
+__all__ = [
+    "Workspace",
+    "average_ranks",
+    "order_equal_groups",
+    "rank_correlation",
+    "robust_zscore",
+    "sort_finite",
+    "spearman_of_orders",
+    "workspace",
+]
 
 MAD_TO_SD: Final = 1.4826
 _BITS: Final = 11
@@ -131,12 +140,13 @@ def sort_finite(values: FloatArray, order: IndexArray, scratch: Workspace) -> in
         here, there = there, here
     for k in range(n):
         order[k] = np.int32(here[k] & np.uint64(0xFFFFFFFF))
-    _order_equal_groups(values, order, here, n)
+    order_equal_groups(values, order, here, n)
     return n
 
 
 @kernel
-def _order_equal_groups(values: FloatArray, order: IndexArray, keys: UintArray, n: int) -> None:
+def order_equal_groups(values: FloatArray, order: IndexArray, keys: UintArray, n: int) -> None:
+    """Put the first n entries of `order` in exact order of value where the upper halves of their ascending keys are equal."""
     first = 0
     while first < n:
         last = first + 1

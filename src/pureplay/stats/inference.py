@@ -5,6 +5,7 @@ best among many, overfitting and cross-validation. docs/inference.md says what e
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -96,11 +97,19 @@ def ewc_test(series: FloatArray, *, cosines: int = _COSINES) -> MeanTest:
     mean = float(x.mean()) if n else np.nan
     if n <= 2 * cosines:
         return MeanTest(mean=mean, se=np.nan, t=np.nan, p=np.nan, df=cosines, n=n)
-    angle = np.pi * np.outer(np.arange(1, cosines + 1), (np.arange(n) + 0.5) / n)
-    transforms = np.sqrt(2.0 / n) * np.cos(angle) @ (x - mean)
+    transforms = _cosine_rows(cosines, n) @ (x - mean)
     se = float(np.sqrt(np.mean(transforms**2) / n))
     t = mean / se if se > 0 else np.nan
     return MeanTest(mean=mean, se=se, t=t, p=float(2 * distributions.t.sf(abs(t), cosines)), df=cosines, n=n)
+
+
+@lru_cache(maxsize=4)
+def _cosine_rows(cosines: int, n: int) -> FloatArray:
+    """Type-II cosines of `ewc_test`; many series of one sample have the same length."""
+    angle = np.pi * np.outer(np.arange(1, cosines + 1), (np.arange(n) + 0.5) / n)
+    rows: FloatArray = np.sqrt(2.0 / n) * np.cos(angle)
+    rows.flags.writeable = False
+    return rows
 
 
 def newey_west_t(series: FloatArray, *, lags: int) -> float:

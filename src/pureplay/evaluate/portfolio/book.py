@@ -5,6 +5,7 @@ import numpy as np
 from pureplay.errors import SettingError
 from pureplay.evaluate.portfolio.admit import require_tape, require_targets, require_terms
 from pureplay.evaluate.portfolio.arrays import BLOCKED, Books, Holdings, RowArray, Tape, Targets, Terms
+from pureplay.evaluate.portfolio.departures import departures
 from pureplay.evaluate.portfolio.fill import Deal, Market
 from pureplay.evaluate.portfolio.held import Log
 from pureplay.evaluate.portfolio.ledger import Plan, run_account
@@ -58,7 +59,7 @@ def simulate(targets: Targets, tape: Tape, terms: Terms, *, record: int | None =
         known = ", ".join(str(each) for each in offsets[:20]) or "none"
         raise SettingError(f"record is {record}, and the targets have no rebalance of that offset (they have {known}): name one of them")
     books = _blank_books(offsets, tape.returns.shape[0])
-    market, deal = _market(tape), _deal(terms)
+    market, deal = _market(tape, terms.write_off_sessions), _deal(terms)
     plans = [_plan(targets, int(offset), terms.delay_sessions, tape.returns.shape[0]) for offset in offsets]
     logs: list[Log] = []
 
@@ -73,7 +74,7 @@ def simulate(targets: Targets, tape: Tape, terms: Terms, *, record: int | None =
     return books, None if record is None else _holdings(logs)
 
 
-def _market(tape: Tape) -> Market:
+def _market(tape: Tape, write_off_sessions: int) -> Market:
     """The tape with one type an array, so that the kernels are compiled once."""
 
     def series(values: FloatArray) -> FloatArray:
@@ -88,7 +89,7 @@ def _market(tape: Tape) -> Market:
     def whole(values: RowArray) -> RowArray:
         return np.ascontiguousarray(values, dtype=np.int64)
 
-    ends = np.isin(np.arange(tape.returns.shape[0]), tape.last_session + 1)
+    gone_start, gone = departures(tape, write_off_sessions)
     return Market(
         block(tape.returns),
         flags(tape.tradable),
@@ -101,10 +102,11 @@ def _market(tape: Tape) -> Market:
         series(tape.borrow_rate),
         whole(tape.settlement),
         whole(tape.last_session),
-        ends,
         series(tape.payout),
         block(tape.liquidity),
         block(tape.volatility),
+        gone_start,
+        gone,
     )
 
 

@@ -1,6 +1,6 @@
 """Figures of a portfolio from its accounts."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Final
 
@@ -17,7 +17,16 @@ from pureplay.evaluate.summary import is_whole
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.sessions import Sessions
 
-__all__ = ["account_figures", "beside_accounts", "mean_of_live", "portfolio_figures", "turnover_sessions"]
+__all__ = [
+    "Measured",
+    "account_figures",
+    "beside_accounts",
+    "figures_of",
+    "mean_of_live",
+    "measure",
+    "portfolio_figures",
+    "turnover_sessions",
+]
 
 RowArray = npt.NDArray[np.int64]
 
@@ -26,6 +35,38 @@ _SPREAD: Final = (
     *("long_names", "short_names", "delisted", "written_off"),
 )
 _NUMBERS: Final = tuple(each.name for each in fields(Performance) if each.name not in ("peak", "trough"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Accounts with what figures and tables both need: their returns, periods, figures and the benchmark beside each (None: without)."""
+
+    books: Books
+    sessions: Sessions
+    grid_sessions: int
+    benchmark: Benchmark | None
+    accounts: Accounts
+    periods: GridPeriods
+    sides: FloatArray | None
+    single: list[AccountFigures]
+
+
+def measure(books: Books, sessions: Sessions, *, capital: float, grid_sessions: int, benchmark: Benchmark | None = None) -> Measured:
+    """Measure every account once. Arguments and errors as for `portfolio_figures`."""
+    if not is_whole(grid_sessions) or grid_sessions < 1:
+        raise SettingError(f"grid_sessions must be a whole number of at least 1, not {grid_sessions!r}")
+    accounts = account_returns(books, capital=capital)
+    periods = grid_periods(books, accounts)
+    return Measured(
+        books=books,
+        sessions=sessions,
+        grid_sessions=grid_sessions,
+        benchmark=benchmark,
+        accounts=accounts,
+        periods=periods,
+        sides=beside_accounts(accounts, benchmark, sessions),
+        single=account_figures(books, accounts, periods, sessions, grid_sessions=grid_sessions, benchmark=benchmark),
+    )
 
 
 def portfolio_figures(
@@ -37,24 +78,25 @@ def portfolio_figures(
     rebalances. benchmark: index beside the portfolio. Raises SettingError for a benchmark that does not cover the sessions after
     the first opening, InsufficientDataError where no account was opened.
     """
-    if not is_whole(grid_sessions) or grid_sessions < 1:
-        raise SettingError(f"grid_sessions must be a whole number of at least 1, not {grid_sessions!r}")
-    accounts = account_returns(books, capital=capital)
-    periods = grid_periods(books, accounts)
+    return figures_of(measure(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark))
+
+
+def figures_of(measured: Measured) -> PortfolioFigures:
+    """Figures of measured accounts, one by one and together."""
+    books, sessions, benchmark = measured.books, measured.sessions, measured.benchmark
+    accounts, periods, sides, single = measured.accounts, measured.periods, measured.sides, measured.single
     a_year = sessions_per_year(sessions)
-    single = account_figures(books, accounts, periods, sessions, grid_sessions=grid_sessions, benchmark=benchmark)
     opened = [each for each in single if each.opened is not None]
     first, last = accounts.span
     span, days = slice(first, last + 1), sessions.dates
     together = [mean_of_live(block)[span] for block in (accounts.gross, accounts.net)]
     orders, shares = _blocked(books, accounts)
     spreads = {name: Spread.of([float(getattr(each, name)) for each in opened]) for name in _SPREAD}
-    sides = beside_accounts(accounts, benchmark, sessions)
     return PortfolioFigures(
         first=sessions.dates[first].astype("datetime64[D]").item(),
         last=sessions.dates[last].astype("datetime64[D]").item(),
         sessions_per_year=a_year,
-        grid_sessions=grid_sessions,
+        grid_sessions=measured.grid_sessions,
         n_accounts=len(opened),
         gross=_spreads([each.gross for each in opened]),
         net=_spreads([each.net for each in opened]),

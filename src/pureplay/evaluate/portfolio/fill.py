@@ -27,7 +27,10 @@ _SECANT: Final = 20  # rounds after which the value after costs is bisected
 
 
 class Market(NamedTuple):
-    """`Tape` as the kernels take it: liquidity and volatility are (0, 0) where there are none; ends: names end on the session before."""
+    """`Tape` as the kernels take it: liquidity and volatility are (0, 0) where there are none.
+
+    gone[gone_start[s]:gone_start[s + 1]]: assets, ascending, of which what is held is paid out on session s.
+    """
 
     returns: FloatArray
     tradable: BoolArray
@@ -40,10 +43,11 @@ class Market(NamedTuple):
     borrow_rate: FloatArray
     settlement: RowArray
     last_session: RowArray
-    ends: BoolArray
     payout: FloatArray
     liquidity: FloatArray
     volatility: FloatArray
+    gone_start: RowArray
+    gone: RowArray
 
 
 class Deal(NamedTuple):
@@ -65,7 +69,8 @@ class Fill(NamedTuple):
     at: place in the list of names. order: +1 an unfilled purchase that is tried again, -1 a sale, 0 an order of a rebalance. weight: at
     least 0. now: position before the trade. low, high: bounds of the market. floor, ceiling: those and the order's own. position: after
     the trade. impact: cost of a trade d is impact × |d|^1.5. frozen: sum of the leg's positions that take no part. most: highest k over
-    the value after costs. scale: k found.
+    the value after costs. scale: k found. open: places in the list of names of the orders not filled in full. tally: number of these, of names
+    sold out, and of positions of the other sign than their leg that are not tried again.
     """
 
     at: RowArray
@@ -82,6 +87,8 @@ class Fill(NamedTuple):
     frozen: FloatArray
     most: FloatArray
     scale: FloatArray
+    open: RowArray
+    tally: RowArray
 
 
 @kernel
@@ -256,4 +263,6 @@ def new_fill(assets: int) -> Fill:
         np.zeros(2),
         np.zeros(2),
         np.zeros(2),
+        np.empty(assets, np.int64),
+        np.zeros(3, np.int64),
     )

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from pureplay.evaluate.portfolio.accounts import Accounts, account_returns, grid_periods
+from pureplay.evaluate.portfolio.accounts import Accounts
 from pureplay.evaluate.portfolio.arrays import BLOCKED, Books
 from pureplay.evaluate.portfolio.benchmark import Benchmark
-from pureplay.evaluate.portfolio.figures import account_figures, beside_accounts, mean_of_live, portfolio_figures, turnover_sessions
+from pureplay.evaluate.portfolio.figures import Measured, figures_of, mean_of_live, measure, turnover_sessions
 from pureplay.evaluate.portfolio.performance import performance, sessions_per_year
 from pureplay.evaluate.portfolio.records import AccountFigures, Portfolio
 from pureplay.panel import FloatArray
@@ -50,15 +50,16 @@ def portfolio_frames(
     grid_returns: offset, start, end, net, gross, see `GridPeriods`: one row a period, at the grid's frequency.
     Raises as `portfolio_figures` does.
     """
-    accounts = account_returns(books, capital=capital)
-    sides = beside_accounts(accounts, benchmark, sessions)
-    daily = _daily(accounts, sides, sessions)
-    periods = grid_periods(books, accounts)
-    single = account_figures(books, accounts, periods, sessions, grid_sessions=grid_sessions, benchmark=benchmark)
+    return _frames(measure(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark))
+
+
+def _frames(measured: Measured) -> PortfolioFrames:
+    books, sessions, accounts, periods = measured.books, measured.sessions, measured.accounts, measured.periods
+    daily = _daily(accounts, measured.sides, sessions)
     days = _days(sessions)
     return PortfolioFrames(
         daily=daily,
-        by_offset=_by_offset(single),
+        by_offset=_by_offset(measured.single),
         years=_years(daily, _yearly_turnover(books, accounts, sessions), sessions_per_year(sessions)),
         blocked=_blocked(books, accounts),
         grid_returns=pl.DataFrame(
@@ -89,13 +90,14 @@ def portfolio_record(
     notes: tuple[str, ...] = (),
 ) -> Portfolio:
     """The whole record of a portfolio; those of the benchmark follow `notes`. Raises as `portfolio_figures` does."""
-    made = portfolio_frames(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark)
+    measured = measure(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark)
+    made = _frames(measured)
     return Portfolio(
         name=name,
         settings=dict(settings),
         rules=rules,
         approximate=approximate,
-        figures=portfolio_figures(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark),
+        figures=figures_of(measured),
         daily=made.daily,
         by_offset=made.by_offset,
         years=made.years,

@@ -3,26 +3,28 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pureplay.evaluate.portfolio.arrays import AssetArray, RowArray
 from pureplay.panel import FloatArray
 from pureplay.stats.jit import kernel
 
-__all__ = ["Log", "Names", "merge_names", "new_log", "new_names", "tidy_names", "write_log"]
+PlaceArray = npt.NDArray[np.uint32]  # an index without a sign needs no check for one
+
+__all__ = ["Log", "Names", "add_up", "grow_names", "merge_names", "new_log", "new_names", "tidy_names", "write_log"]
 
 
 class Names(NamedTuple):
     """Names held, or wanted and not yet bought, ascending.
 
-    weight: wanted. order: unfilled, as in `Fill`. missed: sessions since it last traded. payout, paid: what it was paid out today, and
+    weight: wanted. order: unfilled, as in `Fill`. payout, paid: what it was paid out today, and
     how (0 = it was not).
     """
 
-    asset: RowArray
+    asset: PlaceArray
     value: FloatArray
     weight: FloatArray
     order: RowArray
-    missed: RowArray
     trade: FloatArray
     cost: FloatArray
     payout: FloatArray
@@ -76,6 +78,39 @@ def tidy_names(names: Names, size: int) -> int:
 
 
 @kernel
+def grow_names(names: Names, size: int, returns: FloatArray) -> None:
+    """Let positions drift with the returns of a session; where there is none they stay."""
+    for j in range(size):
+        r = returns[names.asset[j]]
+        names.value[j] *= 1.0 + r if r == r else 1.0  # noqa: PLR0124 - NaN is not equal to itself
+
+
+@kernel
+def add_up(names: Names, size: int) -> tuple[float, float, int, int]:
+    """Value of the long and of the short positions, and their numbers; four sums side by side, so that none waits for the last one."""
+    value, even = names.value, size - size % 4
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for j in range(0, even, 4):
+        v, w, x, y = value[j], value[j + 1], value[j + 2], value[j + 3]
+        a += v if v > 0.0 else 0.0
+        b += w if w > 0.0 else 0.0
+        c += x if x > 0.0 else 0.0
+        d += y if y > 0.0 else 0.0
+        e -= v if v < 0.0 else 0.0
+        f -= w if w < 0.0 else 0.0
+        g -= x if x < 0.0 else 0.0
+        h -= y if y < 0.0 else 0.0
+    for j in range(even, size):
+        a += max(value[j], 0.0)
+        e -= min(value[j], 0.0)
+    longs, shorts = 0, 0
+    for j in range(size):
+        longs += value[j] > 0.0
+        shorts += value[j] < 0.0
+    return (a + b) + (c + d), (e + f) + (g + h), longs, shorts
+
+
+@kernel
 def _copy(source: Names, j: int, target: Names, n: int) -> None:
     target.asset[n], target.value[n], target.weight[n], target.order[n] = (
         source.asset[j],
@@ -83,13 +118,13 @@ def _copy(source: Names, j: int, target: Names, n: int) -> None:
         source.weight[j],
         source.order[j],
     )
-    target.missed[n], target.trade[n], target.cost[n] = source.missed[j], source.trade[j], source.cost[j]
+    target.trade[n], target.cost[n] = source.trade[j], source.cost[j]
     target.payout[n], target.paid[n] = source.payout[j], source.paid[j]
 
 
 @kernel
 def _blank(names: Names, n: int, asset: int, weight: float) -> None:
-    names.asset[n], names.value[n], names.weight[n], names.order[n], names.missed[n] = asset, 0.0, weight, 0, 0
+    names.asset[n], names.value[n], names.weight[n], names.order[n] = asset, 0.0, weight, 0
     names.trade[n], names.cost[n], names.payout[n], names.paid[n] = 0.0, 0.0, 0.0, 0
 
 
@@ -97,10 +132,9 @@ def _blank(names: Names, n: int, asset: int, weight: float) -> None:
 def new_names(assets: int) -> Names:
     """Room for every asset."""
     return Names(
-        np.zeros(assets, np.int64),
+        np.zeros(assets, np.uint32),
         np.zeros(assets),
         np.zeros(assets),
-        np.zeros(assets, np.int64),
         np.zeros(assets, np.int64),
         np.zeros(assets),
         np.zeros(assets),

@@ -7,8 +7,8 @@ import numpy as np
 
 from pureplay.evaluate.portfolio.arrays import AssetArray, RowArray
 from pureplay.evaluate.portfolio.fill import Deal, Market, new_fill
-from pureplay.evaluate.portfolio.held import Log, Names, merge_names, new_log, new_names, tidy_names, write_log
-from pureplay.evaluate.portfolio.orders import Page, add_up, trade
+from pureplay.evaluate.portfolio.held import Log, Names, grow_names, merge_names, new_log, new_names, tidy_names, write_log
+from pureplay.evaluate.portfolio.orders import Page, enter_legs, find_open, forget_trades, trade
 from pureplay.panel import FloatArray
 from pureplay.stats.jit import kernel
 
@@ -53,10 +53,11 @@ def run_account(market: Market, deal: Deal, plan: Plan, page: Page, record: bool
             names, spare = spare, names
             page.rebalanced[s] = size > 0 and _any_order(names, size)
             coming, left = coming + 1, deal.retry_sessions + 1
-        if left > 0 and worth > nothing:
+        traded = left > 0 and worth > nothing
+        if traded:
             spent, left = trade(market, deal, s, worth, due, left - 1, names, size, lots, fill, page)
             cash -= spent
-            touched = True
+            touched = touched or due or fill.tally[1] > 0
             worth = cash + page.long_value[s] - page.short_value[s]
         if worth <= nothing:
             touched, cash, worth = True, 0.0, 0.0
@@ -67,6 +68,9 @@ def run_account(market: Market, deal: Deal, plan: Plan, page: Page, record: bool
             log = write_log(log, names, size, s)
         if touched:
             size = tidy_names(names, size)
+            find_open(names, size, fill)
+        elif traded:
+            forget_trades(names, fill)
         before = worth
         if worth == 0.0:
             page.cash[s:], page.value[s:], page.pnl[s + 1 :] = 0.0, 0.0, 0.0
@@ -86,31 +90,30 @@ def _wish(names: Names, size: int, spare: Names, plan: Plan, coming: int, closed
 @kernel
 def _carry(market: Market, deal: Deal, s: int, names: Names, size: int, lots: FloatArray, page: Page) -> tuple[float, bool]:
     """Let positions drift and pay out those that are gone; returns the payouts, and whether a name has left."""
-    paid, touched, ends, longest = 0.0, False, market.ends[s], deal.write_off_sessions
     if lots.shape[0] > 0:
         _carry_lots(market, s, names, size, lots)
-    for j in range(size):
-        v = names.value[j]
-        if v == 0.0:
-            continue
-        i = names.asset[j]
-        r = market.returns[s, i]
-        if math.isfinite(r):
-            v *= 1.0 + r
-            names.value[j] = v
-        if market.tradable[s, i]:
-            names.missed[j] = 0
-        else:
-            names.missed[j] += 1
-        if (ends and s > market.last_session[i]) or (longest > 0 and names.missed[j] >= longest):
+    grow_names(names, size, market.returns[s])
+    paid = 0.0
+    for each in range(market.gone_start[s], market.gone_start[s + 1]):
+        j = np.searchsorted(names.asset[:size], market.gone[each])
+        if j < size and names.asset[j] == market.gone[each] and names.value[j] != 0.0:
             paid += _pay_out(market, deal, s, names, j, page)
+    enter_legs(names, size, page, s)
+    before = page.long_names[s - 1] + page.short_names[s - 1] if s > 0 else 0
+    left = page.long_names[s] + page.short_names[s] < before
+    if left:
+        _close_empty(names, size, lots)
+    return paid, left
+
+
+@kernel
+def _close_empty(names: Names, size: int, lots: FloatArray) -> None:
+    """What is worth nothing leaves no lots and no order to sell it."""
+    for j in range(size):
         if names.value[j] == 0.0:
-            touched = True
-            lots[:, i] = 0.0
+            lots[:, names.asset[j]] = 0.0
             if names.weight[j] == 0.0:
                 names.order[j] = 0
-    add_up(names, size, page, s)
-    return paid, touched
 
 
 @kernel
@@ -151,4 +154,4 @@ def _wind_up(names: Names, size: int, page: Page, s: int) -> None:
     for j in range(size):
         if names.value[j] != 0.0:
             names.paid[j], names.payout[j], names.value[j] = _DELISTED, names.value[j], 0.0
-    add_up(names, size, page, s)
+    enter_legs(names, size, page, s)

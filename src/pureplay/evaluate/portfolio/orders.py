@@ -7,11 +7,11 @@ import numpy as np
 
 from pureplay.evaluate.portfolio.arrays import RowArray
 from pureplay.evaluate.portfolio.fill import Deal, Fill, Market, blocking, limits, settle
-from pureplay.evaluate.portfolio.held import Names
+from pureplay.evaluate.portfolio.held import Names, add_up
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.stats.jit import kernel
 
-__all__ = ["Page", "add_up", "trade"]
+__all__ = ["Page", "enter_legs", "find_open", "forget_trades", "trade"]
 
 _ROUNDING: Final = 1e-9  # of the account: an order short of its weight by less is filled
 
@@ -53,7 +53,14 @@ def trade(
     page: Page,
 ) -> tuple[float, int]:
     """Trade a rebalance, or its unfilled orders; returns the cash that it takes, and the sessions for which orders are tried again."""
-    _gather(market, deal, s, rebalance, names, size, lots, fill)
+    fill.places[:], fill.frozen[:] = 0, 0.0
+    if rebalance:
+        fill.tally[2] = 0
+    if rebalance or fill.tally[2] > 0:
+        _gather(market, deal, s, rebalance, names, size, lots, fill)
+    else:
+        _gather_open(market, deal, s, names, lots, fill, page)
+    fill.tally[0], fill.tally[1] = 0, 0
     if fill.places[0] + fill.places[1] == 0:
         return 0.0, 0
     if rebalance:
@@ -61,35 +68,58 @@ def trade(
     after = settle(fill, deal, worth, market.buy_rate[s], market.sell_rate[s], not rebalance)
     if rebalance:  # tried again, an order may reach what its peers got here
         fill.most[:] = np.maximum(fill.scale / after, deal.exposure) if after > 0.0 else deal.exposure
-    spent, unfilled = _book_leg(market, deal, s, worth, after, 0, names, lots, fill, page)
-    more, undone = _book_leg(market, deal, s, worth, after, 1, names, lots, fill, page)
+    spent = _book_leg(market, deal, s, worth, after, 0, names, lots, fill, page)
+    spent += _book_leg(market, deal, s, worth, after, 1, names, lots, fill, page)
     page.turned[s] = 0.5 * page.traded[s] / (deal.exposure.sum() * worth)
-    add_up(names, size, page, s)
-    return spent + more, left if unfilled + undone > 0 else 0
+    enter_legs(names, size, page, s)
+    return spent, left if fill.tally[0] > 0 else 0
 
 
 @kernel
 def _gather(market: Market, deal: Deal, s: int, rebalance: bool, names: Names, size: int, lots: FloatArray, fill: Fill) -> None:
     """Lay out the orders of the session by leg: that of the weight wanted, else that of the position."""
-    fill.places[:], fill.frozen[:] = 0, 0.0
-    costly = deal.impact > 0.0 and market.liquidity.size > 0 and market.volatility.size > 0
     for j in range(size):
-        i, w, v = names.asset[j], names.weight[j], names.value[j]
+        w, v = names.weight[j], names.value[j]
         if w == 0.0 and v == 0.0:
             continue
-        leg = 0 if (w if w != 0.0 else v) > 0.0 else 1
-        sign = 1.0 if leg == 0 else -1.0
-        if not rebalance and names.order[j] == 0:
-            fill.frozen[leg] += sign * v
+        if rebalance or names.order[j] != 0:
+            _lay_out(market, deal, s, j, names, lots, fill)
+        elif (w if w != 0.0 else v) > 0.0:
+            fill.frozen[0] += v
+        else:
+            fill.frozen[1] -= v
+
+
+@kernel
+def _gather_open(market: Market, deal: Deal, s: int, names: Names, lots: FloatArray, fill: Fill, page: Page) -> None:
+    """Lay out the orders tried again; what takes no part is the rest of the legs."""
+    fill.frozen[0], fill.frozen[1] = page.long_value[s], page.short_value[s]
+    for each in range(fill.tally[0]):
+        j = fill.open[each]
+        w, v = names.weight[j], names.value[j]
+        if names.order[j] == 0 or (w == 0.0 and v == 0.0):
             continue
-        low, high = limits(market, deal, s, i, v, _locked(lots, s, market.settlement[s], i))
-        place = fill.places[0] if leg == 0 else fill.at.size - 1 - fill.places[1]
-        fill.places[leg] += 1
-        fill.at[place], fill.order[place], fill.weight[place], fill.now[place] = j, names.order[j], abs(w), sign * v
-        fill.low[place], fill.high[place] = (low, high) if leg == 0 else (-high, -low)
-        fill.floor[place], fill.ceiling[place], fill.impact[place] = fill.low[place], fill.high[place], 0.0
-        if costly and market.liquidity[s, i] > 0.0 and math.isfinite(market.volatility[s, i]):
-            fill.impact[place] = deal.impact * market.volatility[s, i] / math.sqrt(market.liquidity[s, i])
+        fill.frozen[0] -= max(v, 0.0)
+        fill.frozen[1] += min(v, 0.0)
+        _lay_out(market, deal, s, j, names, lots, fill)
+
+
+@kernel
+def _lay_out(market: Market, deal: Deal, s: int, j: int, names: Names, lots: FloatArray, fill: Fill) -> None:
+    """Enter one order with its bounds."""
+    i, w, v = names.asset[j], names.weight[j], names.value[j]
+    leg = 0 if (w if w != 0.0 else v) > 0.0 else 1
+    sign = 1.0 if leg == 0 else -1.0
+    low, high = limits(market, deal, s, i, v, _locked(lots, s, market.settlement[s], i))
+    place = fill.places[0] if leg == 0 else fill.at.size - 1 - fill.places[1]
+    fill.places[leg] += 1
+    fill.at[place], fill.order[place], fill.weight[place], fill.now[place] = j, names.order[j], abs(w), sign * v
+    fill.low[place], fill.high[place] = (low, high) if leg == 0 else (-high, -low)
+    fill.floor[place], fill.ceiling[place], fill.impact[place] = fill.low[place], fill.high[place], 0.0
+    if deal.impact > 0.0 and market.liquidity.size > 0 and market.volatility.size > 0:
+        liquidity, volatility = market.liquidity[s, i], market.volatility[s, i]
+        if liquidity > 0.0 and math.isfinite(volatility):
+            fill.impact[place] = deal.impact * volatility / math.sqrt(liquidity)
 
 
 @kernel
@@ -104,35 +134,61 @@ def _book_leg(
     lots: FloatArray,
     fill: Fill,
     page: Page,
-) -> tuple[float, int]:
-    """Enter the trades of a leg; returns the cash that they take, and how many orders stay open."""
+) -> float:
+    """Enter the trades of a leg; returns the cash that they take."""
     start, stop = (0, fill.places[0]) if leg == 0 else (fill.at.size - fill.places[1], fill.at.size)
-    sign, rounding, spent, unfilled = (1.0 if leg == 0 else -1.0), _ROUNDING * worth, 0.0, 0
+    sign, rounding, exposure = 1.0 if leg == 0 else -1.0, _ROUNDING * worth, deal.exposure[leg] * max(after, 0.0)
+    more, less = (market.buy_rate[s], market.sell_rate[s]) if leg == 0 else (market.sell_rate[s], market.buy_rate[s])
+    spent, fees, impacts, traded = 0.0, 0.0, 0.0, 0.0
     for place in range(start, stop):
-        j, x, full = fill.at[place], fill.position[place], deal.exposure[leg] * max(after, 0.0) * fill.weight[place]
-        i, v = names.asset[j], names.value[j]
+        j, x, full, v = fill.at[place], fill.position[place], exposure * fill.weight[place], fill.now[place]
         too_little = fill.order[place] >= 0 and fill.high[place] < full - rounding
         too_much = fill.order[place] <= 0 and fill.low[place] > full + rounding and x <= fill.low[place]
         names.order[j] = 1 if too_little else -1 if too_much else 0
         if too_little or too_much:
-            unfilled += 1
-            reason = blocking(market, s, i, v, _locked(lots, s, market.settlement[s], i), sign * full, rounding)
+            fill.open[fill.tally[0]] = j
+            fill.tally[0] += 1
+            locked = _locked(lots, s, market.settlement[s], names.asset[j])
+            reason = blocking(market, s, names.asset[j], sign * v, locked, sign * full, rounding)
             page.blocked[s, reason] += 1
             page.blocked_value[s, reason] += abs(x - full)
-        d = sign * (x - fill.now[place])
-        if d == 0.0:
+        else:
+            fill.tally[1] += x == 0.0
+            fill.tally[2] += x < 0.0
+        if x == v:
             continue
-        size = abs(d)
-        fee, impact = size * (market.buy_rate[s] if d > 0.0 else market.sell_rate[s]), fill.impact[place] * size * math.sqrt(size)
-        page.fees[s] += fee
-        page.impact[s] += impact
-        page.traded[s] += size
-        names.trade[j], names.cost[j], names.value[j] = d, fee + impact, sign * x
-        spent += d + fee + impact
-        if v == 0.0:
-            names.missed[j] = 0
-        _move_lots(lots, s, i, v, sign * x)
-    return spent, unfilled
+        size = abs(x - v)
+        fee, impact = size * (more if x > v else less), fill.impact[place] * size * math.sqrt(size)
+        fees += fee
+        impacts += impact
+        traded += size
+        spent += sign * (x - v) + fee + impact
+        names.trade[j], names.cost[j], names.value[j] = sign * (x - v), fee + impact, sign * x
+        if lots.shape[0] > 0:
+            _move_lots(lots, s, names.asset[j], sign * v, sign * x)
+    page.fees[s] += fees
+    page.impact[s] += impacts
+    page.traded[s] += traded
+    return spent
+
+
+@kernel
+def find_open(names: Names, size: int, fill: Fill) -> None:
+    """List the orders that are tried again afresh, after names have moved up."""
+    fill.tally[0] = 0
+    for j in range(size):
+        if names.order[j] != 0:
+            fill.open[fill.tally[0]] = j
+            fill.tally[0] += 1
+
+
+@kernel
+def forget_trades(names: Names, fill: Fill) -> None:
+    """Clear the trades of a session on which no name has left."""
+    for place in range(fill.places[0]):
+        names.trade[fill.at[place]], names.cost[fill.at[place]] = 0.0, 0.0
+    for place in range(fill.at.size - fill.places[1], fill.at.size):
+        names.trade[fill.at[place]], names.cost[fill.at[place]] = 0.0, 0.0
 
 
 @kernel
@@ -159,15 +215,6 @@ def _move_lots(lots: FloatArray, s: int, i: int, v: float, p: float) -> None:
 
 
 @kernel
-def add_up(names: Names, size: int, page: Page, s: int) -> None:
+def enter_legs(names: Names, size: int, page: Page, s: int) -> None:
     """Enter the value and the number of the positions of each leg."""
-    long, short, longs, shorts = 0.0, 0.0, 0, 0
-    for j in range(size):
-        v = names.value[j]
-        if v > 0.0:
-            long += v
-            longs += 1
-        elif v < 0.0:
-            short -= v
-            shorts += 1
-    page.long_value[s], page.short_value[s], page.long_names[s], page.short_names[s] = long, short, longs, shorts
+    page.long_value[s], page.short_value[s], page.long_names[s], page.short_names[s] = add_up(names, size)
