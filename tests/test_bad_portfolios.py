@@ -210,6 +210,11 @@ REFUSED: dict[str, tuple[type[PureplayError], str, Deed]] = {
         "0 of 0 sessions of the grid",
         lambda: cut(settings=settings(grid_sessions=10_000, offset=9_999)),
     ),
+    "nothing trades": (
+        InsufficientDataError,
+        "see which stocks status calls suspended",
+        lambda: cut(data=with_(status=status(*((each, "suspended", days()[0], None) for each in stocks())))),
+    ),
     "a delay beyond the data": (InsufficientDataError, "within 90 sessions", lambda: cut(settings=settings(delay_sessions=500))),
     "short sales that are not allowed": (
         InsufficientDataError,
@@ -292,7 +297,6 @@ def test_a_bad_portfolio_is_refused(error: type[PureplayError], words: str, deed
 # ---------------------------------------------------------------- portfolios that run and say what is odd
 
 
-ALL_SUSPENDED = "3119 stock-days have a trade, but status calls them suspended"
 SOUND: dict[str, tuple[str, Callable[[], Portfolio]]] = {
     "one name a quantile": ("", lambda: cut(settings=settings(quantiles=30, min_leg_names=1))),
     "a wide buffer": ("", lambda: cut(settings=settings(buffer=0.499))),
@@ -316,7 +320,6 @@ SOUND: dict[str, tuple[str, Callable[[], Portfolio]]] = {
         "stock-days have a limit_up or limit_down that is 0 or less, or",
         lambda: cut(data=bars(limit_up=pl.col("limit_down"), limit_down=pl.col("limit_up"))),
     ),
-    "nothing trades": (ALL_SUSPENDED, lambda: cut(data=with_(status=status(*((each, "suspended", days()[0], None) for each in stocks()))))),
     "delisted, and trades on": (
         "1 stocks trade after their delist_date",
         lambda: cut(
