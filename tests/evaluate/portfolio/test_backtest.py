@@ -457,11 +457,12 @@ def test_the_future_is_there_to_be_seen() -> None:
 
 def test_sparse_scores_are_told() -> None:
     settings = replace(LONG, grid_sessions=20)
-    ends = scores().filter(pl.col("date").is_in(scores().group_by(pl.col("date").dt.month()).agg(pl.col("date").max())["date"].implode()))
+    last = scores().group_by(month=pl.col("date").dt.month()).agg(pl.col("date").max())["date"]
+    ends = scores().filter(pl.col("date").is_in(last.implode()))
     made = quantile_portfolio(ends, data(), settings=settings)
     (note,) = [each for each in made.notes if each.startswith("scores on ")]
     assert note.startswith(f"scores on 6 of the {note.split()[5]} sessions from {ends['date'].min()} to {ends['date'].max()}")
-    assert f"grid_sessions 20, {made.figures.n_accounts} offsets with scores" in note
+    assert f"grid_sessions 20, {made.figures.n_accounts + len(made.figures.never_opened)} offsets with scores" in note
     assert "give backtest your own weights" in note
     grid = scores().filter(pl.col("date").is_in(days()[::20]))
     for whole, how in ((scores(), settings), (grid, settings), (grid, replace(settings, grid_sessions=5, offset="all"))):
