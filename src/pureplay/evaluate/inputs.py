@@ -75,7 +75,7 @@ def score_input(
     blocks = axes.blocks(table, [chosen, *parts])
     outside = int((axes.locate(table) < 0).sum())
     infinite = int(table[chosen].is_infinite().sum() or 0)
-    notes = (f"{outside} of {table.height} scores lie on dates or stocks without {of}",) if outside else ()
+    notes: tuple[str, ...] = (f"{outside} of {table.height} scores lie on dates or stocks without {of}",) if outside else ()
     notes += (f"{infinite} infinite scores count as missing",) if infinite else ()
     return Scores(name=chosen, axes=axes, values=blocks[chosen], parts=tuple(blocks[name] for name in parts), notes=notes)
 
