@@ -70,8 +70,8 @@ def account_returns(books: Books, *, capital: float) -> Accounts:
     if not known.any():
         raise InsufficientDataError(
             f"none of {known.shape[0]} accounts was opened within {known.shape[1]} sessions: no rebalance could be traded; "
-            "widen the sample, lower min_leg_names, see why the rebalances were skipped, or, for a long_short account whose rules do not allow "
-            "short sales then, take kind='long_only', or shorting='paper' to go on as if they did"
+            "widen the sample, lower min_leg_names, see why the rebalances were skipped, or, for a long_short account whose rules do "
+            "not allow short sales then, take kind='long_only', or shorting='paper' to go on as if they did"
         )
     opened = np.where(known.any(axis=1), np.argmax(known, axis=1), -1).astype(np.int64)
     gone = known & (books.value <= 0)
