@@ -178,7 +178,7 @@ REFUSED: dict[str, tuple[type[PureplayError], str, Deed]] = {
     "weights are a dict": (TableError, "is a dict, not a frame", lambda: own({"a": 1})),
     "settings are a dict": (SettingError, "settings must be PortfolioSettings, not a dict", lambda: own(weights(), {"quantiles": 5})),
     "no dataset": (TableError, "a str is not a dataset", lambda: quantile_portfolio(scores(), "folder")),  # type: ignore[arg-type]
-    "no rules": (SettingError, "market rules '5' are neither", lambda: cut(rules=5)),
+    "no rules": (SettingError, "market rules 5 are neither", lambda: cut(rules=5)),
     "a column that is absent": (TableError, "the signal has no column 'other'", lambda: cut(column="other")),
     "the date as a score": (SettingError, "is its key, not a score", lambda: cut(column="date")),
     "the asset as a score": (SettingError, "is its key, not a score", lambda: cut(column="asset")),
