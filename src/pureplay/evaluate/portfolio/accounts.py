@@ -69,15 +69,9 @@ def account_returns(books: Books, *, capital: float) -> Accounts:
     known = np.isfinite(books.value)
     if not known.any():
         raise InsufficientDataError(
-<<<<<<< HEAD
-            f"none of {known.shape[0]} accounts was opened within {known.shape[1]} sessions: no rebalance could be traded, or a "
-            "long-short account would have begun where short sales are not allowed: widen the sample, lower min_leg_names, take "
-            'long_only, or shorting = "paper"'
-=======
             f"none of {known.shape[0]} accounts was opened within {known.shape[1]} sessions: no rebalance could be traded; "
             "widen the sample, lower min_leg_names, see why the rebalances were skipped, or, for a long_short account whose rules do "
             "not allow short sales then, take kind='long_only', or shorting='paper' to go on as if they did"
->>>>>>> w-bad
         )
     opened = np.where(known.any(axis=1), np.argmax(known, axis=1), -1).astype(np.int64)
     gone = known & (books.value <= 0)
