@@ -146,7 +146,7 @@ def reality(
 
 def _alive(kind: str, series: Series) -> tuple[Series, list[str]]:
     """The variants that have a return, and a note on the others; raises InsufficientDataError where none has."""
-    alive: BoolArray = np.isfinite(series.values).any(axis=0)
+    alive: BoolArray = np.asarray(np.isfinite(series.values).any(axis=0))
     if not alive.any():
         raise InsufficientDataError(f"{kind}: none of {alive.size} variants has a return: widen the sample")
     if alive.all():
