@@ -232,7 +232,7 @@ def test_a_long_only_score_is_judged_against_the_first_index(made: Made) -> None
     assert row["n"] == daily.height // 10
     bare = run(given=without("benchmarks"))[0]
     alone = bare.luck.row(0, named=True)
-    assert alone["sharpe"] == pytest.approx(sharpe_ratio(grid_series(bare.daily["net"].to_numpy(), 10)), rel=1e-12)
+    assert alone["sharpe"] == pytest.approx(sharpe_ratio(grid_series(bare.daily.filter(score="R")["net"].to_numpy(), 10)), rel=1e-12)
     assert alone["sharpe"] != row["sharpe"]
     assert bare.benchmarks.is_empty()
     assert bare.index_daily.is_empty()
@@ -278,7 +278,7 @@ def test_every_setting_matters(name: str) -> None:
         "shuffles": "shuffle 1" in other.accounts["score"] and "shuffle 1" not in one.accounts["score"],
         "draws": one.reality["p_consistent"].item() != other.reality["p_consistent"].item()
         and one.reality["pbo"].equals(other.reality["pbo"]),
-        "splits": one.reality["pbo"].item() != other.reality["pbo"].item() and one.folds.equals(other.folds),
+        "splits": one.reality["slope"].item() != other.reality["slope"].item() and one.folds.equals(other.folds),
         "folds": (one.folds.height, other.folds.height) == (3, 4),
         "seed": differ(one, other) == {"shuffle 1"} and one.reality["p_consistent"].item() != other.reality["p_consistent"].item(),
     }
