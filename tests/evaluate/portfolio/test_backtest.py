@@ -450,3 +450,39 @@ def test_the_future_is_there_to_be_seen() -> None:
     plain = books_until(data(), RICH, last)
     assert changed[0] == plain[0]
     assert changed[1] != plain[1]
+
+
+# ---------------------------------------------------------------- what a record tells
+
+
+def test_sparse_scores_are_told() -> None:
+    settings = replace(LONG, grid_sessions=20)
+    ends = scores().filter(pl.col("date").is_in(scores().group_by(pl.col("date").dt.month()).agg(pl.col("date").max())["date"].implode()))
+    made = quantile_portfolio(ends, data(), settings=settings)
+    (note,) = [each for each in made.notes if each.startswith("scores on ")]
+    assert note.startswith(f"scores on 6 of the {note.split()[5]} sessions from {ends['date'].min()} to {ends['date'].max()}")
+    assert f"grid_sessions 20, {made.figures.n_accounts} offsets with scores" in note
+    assert "give backtest your own weights" in note
+    grid = scores().filter(pl.col("date").is_in(days()[::20]))
+    for whole, how in ((scores(), settings), (grid, settings), (grid, replace(settings, grid_sessions=5, offset="all"))):
+        told = [each for each in quantile_portfolio(whole, data(), settings=how).notes if each.startswith("scores on ")]
+        assert bool(told) == (how.grid_sessions == 5)
+    one = quantile_portfolio(scores(), data(), settings=replace(settings, offset=3))
+    assert not any(each.startswith("scores on ") for each in one.notes)
+
+
+def test_write_offs_are_told(tmp_path: Path) -> None:
+    settings = replace(LONG, buffer=0.4, write_off_sessions=8)
+    made = made_of(settings)
+    count, accounts = int(made.by_offset["written_off"].sum()), int((made.by_offset["written_off"] > 0).sum())
+    assert count > 0
+    assert (
+        f"{count} positions in {accounts} of 5 accounts were written off after 8 sessions without a trade, at a return of +0 % on their "
+        "last value: rules with another write_off_return set another"
+    ) in made.notes
+    text = packaged("cn")
+    assert text.count("write_off_return = 0.0\n") == 1
+    dear = tmp_path / "dear.toml"
+    dear.write_text(text.replace("write_off_return = 0.0\n", "write_off_return = -0.5\n"), encoding="utf-8")
+    assert any("at a return of -50 % on their last value" in each for each in made_of(settings, rules=dear).notes)
+    assert not any("written off" in each for each in made_of(replace(settings, write_off_sessions=None)).notes)

@@ -18,6 +18,7 @@ from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.evaluate.portfolio.accounts import account_returns, grid_periods
 from pureplay.evaluate.portfolio.arrays import BLOCKED, Books
 from pureplay.evaluate.portfolio.benchmark import Benchmark
+from pureplay.evaluate.portfolio.book import simulate
 from pureplay.evaluate.portfolio.figures import portfolio_figures
 from pureplay.evaluate.portfolio.frames import PortfolioFrames, portfolio_frames, portfolio_record
 from pureplay.evaluate.portfolio.performance import drawdown, performance, sessions_per_year
@@ -27,6 +28,7 @@ from pureplay.panel import FloatArray
 from pureplay.sessions import Sessions
 from pureplay.stats.inference import ewc_test
 from tests.evaluate.portfolio.ledger import Plan, cut, keep, market, random_accounts, scaled, stack, weekdays
+from tests.evaluate.portfolio.markets import FREE, open_tape, targets_of
 
 CAPITAL = 1000.0
 DAYS = weekdays(400).dates
@@ -273,7 +275,12 @@ def test_against_a_plain_loop(seed: int, long_only: bool) -> None:
         )
     turned, grid = naive_grid(books)
     assert made.by_offset["per_rebalance"].to_list() == pytest.approx([sum(each) / len(each) for each in turned])
-    assert made.by_offset["turnover"].to_list() == pytest.approx([sum(each) / len(each) * a_year / 5 for each in turned])
+    days_a_rebalance = [np.diff(np.flatnonzero(each)) for each in books.rebalanced]
+    assert max(each.max() for each in days_a_rebalance) > 5  # some were skipped
+    assert made.by_offset["rebalance_sessions"].to_list() == pytest.approx([each.mean() for each in days_a_rebalance])
+    assert made.by_offset["turnover"].to_list() == pytest.approx(
+        [sum(each) * a_year / apart.sum() for each, apart in zip(turned, days_a_rebalance, strict=True)]
+    )
     assert figures.rebalances == sum(len(each) for each in turned)
     assert made.grid_returns["net"].to_list() == pytest.approx([net for _, _, net, _ in grid])
     assert made.grid_returns["gross"].to_list() == pytest.approx([gross for _, _, _, gross in grid])
@@ -334,6 +341,7 @@ def test_turnover_is_that_of_the_score_where_nothing_costs_or_blocks() -> None:
         parts.append(keep(returns, Plan(rebalances=mirrored, fee=0.0), offset=offset + 5)[0])
     made = portfolio_figures(stack(parts), sessions, capital=CAPITAL, grid_sessions=5)
     wanted = turnover(scores, returns, traded, sessions, grid_sessions=5, quantiles=2)
+    assert made.rebalance_sessions == Spread(mean=5.0, min=5.0, max=5.0)
     assert made.turnover.mean == pytest.approx(wanted.annual, rel=1e-12)
     assert made.per_rebalance.mean == pytest.approx(wanted.per_rebalance, rel=1e-12)
 
@@ -397,7 +405,13 @@ def test_every_setting_matters() -> None:
     books, _ = random_accounts(1)
     plain = portfolio_figures(books, sessions, capital=CAPITAL, grid_sessions=5)
     assert portfolio_figures(books, sessions, capital=CAPITAL * 1.1, grid_sessions=5).net["annual_return"] != plain.net["annual_return"]
-    assert portfolio_figures(books, sessions, capital=CAPITAL, grid_sessions=10).turnover.mean == pytest.approx(plain.turnover.mean / 2)
+    assert "rebalanced every 5." in str(plain)  # with the skipped ones
+    whole = portfolio_figures(
+        keep(market(1), Plan(rebalances={day: {0: 0.5} for day in range(0, 90, 5)}))[0], sessions, capital=CAPITAL, grid_sessions=5
+    )
+    assert "rebalanced every 5 sessions" in str(whole)
+    other = portfolio_figures(one_build(90), sessions, capital=CAPITAL, grid_sessions=10)
+    assert "rebalanced every 10 sessions" in str(other)  # the grid that was asked for, as nothing was rebalanced
     assert portfolio_figures(books, sessions, capital=CAPITAL, grid_sessions=5, benchmark=index(sessions)).active is not None
 
 
@@ -442,10 +456,87 @@ def test_a_closed_out_account_ends_when_it_holds_nothing() -> None:
     assert dict(figures.closed_out) == {0: date(2020, 1, 7)}
     assert figures.rebalances == 1  # neither the first build nor the closing out
     assert made.by_offset["per_rebalance"][0] == pytest.approx(books.turned[0, 2:4].sum())
-    assert made.grid_returns["end"].to_list()[:2] == [sessions.dates[2].item(), sessions.dates[4].item()]
+    assert made.grid_returns["end"].to_list() == [sessions.dates[2].item(), sessions.dates[4].item()]
     assert "1 account closed out because short sales were no longer allowed, the first on 2020-01-07; figures end there" in str(figures)
     idle = replace(books, closed_out=np.array([-1]))
     assert portfolio_figures(idle, sessions, capital=CAPITAL, grid_sessions=2).net["volatility"] != figures.net["volatility"]
+
+
+def wound_up(sessions: int = 60) -> Books:
+    """A long-short account of the ledger, closed out on session 11 with one name suspended from session 8 on; rebalanced every 5."""
+    returns = 0.01 * np.random.default_rng(5).normal(size=(sessions, 4))
+    returns[8:50, 3] = np.nan
+    shorting = np.arange(sessions) < 10
+    wanted = {(row, 0): {0: 0.5, 1: 0.5, 2: -0.5, 3: -0.5} for row in range(0, sessions - 1, 5)}
+    terms = replace(FREE, capital=CAPITAL, short_exposure=1.0, retry_sessions=3)
+    return simulate(targets_of(wanted), open_tape(returns, shorting=shorting), terms)[0]
+
+
+def test_a_suspended_leftover_keeps_no_account_alive() -> None:
+    books, sessions = wound_up(), weekdays(60)
+    assert books.closed_out.tolist() == [11]
+    assert books.short_names[0, 11:50].tolist() == [1] * 39
+    assert books.rebalanced[0, 16]
+    accounts = account_returns(books, capital=CAPITAL, retry_sessions=3)
+    assert (accounts.opened.tolist(), accounts.last.tolist()) == ([1], [14])
+    assert (accounts.left_names.tolist(), accounts.left_share[0]) == ([1], books.short_value[0, 14] / books.value[0, 14])
+    assert account_returns(books, capital=CAPITAL, retry_sessions=0).last.tolist() == [11]
+    made = portfolio_record(
+        "R", books, sessions, capital=CAPITAL, grid_sessions=5, retry_sessions=3, settings={}, rules=("cn", "0"), notes=("first",)
+    )
+    assert made.figures.net["n_sessions"].max == 14
+    assert made.grid_returns["end"].to_list() == [sessions.dates[each].item() for each in (6, 11)]
+    assert made.figures.rebalances == 1
+    assert made.blocked["orders"].sum() == books.blocked[0, :12][books.rebalanced[0, :12]].sum()
+    share = 100 * accounts.left_share[0]
+    assert made.notes == (
+        "first",
+        "1 of 1 closed-out accounts end with positions that could not be sold in time, 1 in all, "
+        f"{share:.2f} % of an account on average and {share:.2f} % at most: they stand at their last value, "
+        "and what became of them later is in no figure",
+    )
+    later = account_returns(books, capital=CAPITAL, retry_sessions=45)
+    assert (later.last.tolist(), later.left_names.tolist(), later.left_share.tolist()) == ([51], [0], [0.0])  # sold by then
+    assert grid_periods(books, later).end.tolist() == [6, 11]
+
+
+def test_an_account_opens_with_its_first_trade() -> None:
+    # nothing can be traded on sessions 1 to 6, so that the rebalance of session 1 does nothing, and that of session 6 is filled on 7
+    rng, sessions = np.random.default_rng(6), weekdays(40)
+    returns = 0.01 * rng.normal(size=(40, 4))
+    returns[1:7] = np.nan
+    wanted = {(row, 0): {(row // 5) % 4: 0.5, (row // 5 + 1) % 4: 0.5} for row in range(0, 39, 5)}
+    books = simulate(targets_of(wanted), open_tape(returns), replace(FREE, capital=CAPITAL, retry_sessions=2))[0]
+    assert np.flatnonzero(books.rebalanced[0]).tolist() == list(range(1, 40, 5))
+    assert int(np.argmax(books.traded[0] > 0)) == 7
+    accounts = account_returns(books, capital=CAPITAL)
+    assert accounts.opened.tolist() == [7]
+    figures, made = both(books, sessions, benchmark=index(sessions))
+    assert made.daily["date"][0] == sessions.dates[7].item()
+    assert made.daily["benchmark"][0] == 0.0
+    assert figures.net["n_sessions"].mean == 33
+    # the rebalances of 11, 16, ... are turnover, each half or all of the account; those of 1 and 6 with its retry are the build
+    turned = [books.turned[0, at : at + 5].sum() for at in range(11, 40, 5)]
+    assert figures.rebalances == 6
+    assert figures.per_rebalance.mean == pytest.approx(sum(turned) / 6)
+    assert figures.turnover.mean == pytest.approx(sum(turned) / 6 * figures.sessions_per_year / 5, rel=1e-12)
+    assert made.years["turnover"].to_list() == pytest.approx([sum(turned)])
+    assert made.grid_returns["start"].to_list()[:2] == [sessions.dates[7].item(), sessions.dates[11].item()]
+    assert made.grid_returns["net"][0] == pytest.approx(books.value[0, 11] / CAPITAL - 1)
+    assert figures.blocked_orders["suspended"] == books.blocked[0, [1, 6]].sum() == 4  # they count, though nothing was held yet
+    shut = simulate(targets_of(wanted), open_tape(returns, tradable=np.zeros((40, 4), dtype=bool)), replace(FREE, capital=CAPITAL))[0]
+    figures = both(stack([books, replace(shut, offsets=np.array([1]))]), sessions)[0]
+    assert (figures.n_accounts, figures.never_opened) == (1, (1,))
+
+
+def test_turnover_a_year_counts_the_rebalances_that_were() -> None:
+    returns, sessions = np.zeros((101, 2)), weekdays(101)
+    plan = Plan(rebalances={day: {k % 2: 1.0} for k, day in enumerate((0, 10, 40, 100))}, fee=0.0)
+    figures = portfolio_figures(keep(returns, plan)[0], sessions, capital=CAPITAL, grid_sessions=5)
+    assert figures.per_rebalance.mean == pytest.approx(1.0)
+    assert figures.rebalance_sessions.mean == pytest.approx(100 / 3)
+    assert figures.turnover.mean == pytest.approx(3 * figures.sessions_per_year / 100)
+    assert "rebalanced every 33.3 [33.3, 33.3] sessions" in str(figures)
 
 
 def test_an_account_that_never_opens_has_an_empty_row() -> None:
@@ -469,7 +560,9 @@ def test_nothing_opened_is_refused() -> None:
     books, _ = random_accounts(1)
     empty = replace(books, value=np.full_like(books.value, np.nan), pnl=np.full_like(books.pnl, np.nan))
     for call in (portfolio_figures, portfolio_frames):
-        with pytest.raises(InsufficientDataError, match="none of 5 accounts was opened within 90 sessions: no rebalance could be traded"):
+        with pytest.raises(
+            InsufficientDataError, match="none of 5 accounts was opened within 90 sessions: no order of a rebalance could be filled"
+        ):
             call(empty, weekdays(90), capital=CAPITAL, grid_sessions=5)
 
 
@@ -478,6 +571,9 @@ def test_bad_settings_are_refused() -> None:
     for capital in (0.0, -5.0, math.nan, math.inf):
         with pytest.raises(SettingError, match="capital must be above 0 and finite"):
             portfolio_figures(books, weekdays(90), capital=capital, grid_sessions=5)
+    for retries in (-1, 2.5, True):
+        with pytest.raises(SettingError, match="retry_sessions must be a whole number of at least 0"):
+            portfolio_figures(books, weekdays(90), capital=CAPITAL, grid_sessions=5, retry_sessions=retries)  # type: ignore[arg-type]
     for grid in (0, 2.5, True):
         with pytest.raises(SettingError, match="grid_sessions must be a whole number of at least 1"):
             portfolio_figures(books, weekdays(90), capital=CAPITAL, grid_sessions=grid)  # type: ignore[arg-type]

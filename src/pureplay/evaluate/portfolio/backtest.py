@@ -25,10 +25,12 @@ from pureplay.evaluate.portfolio.weights import weight_targets
 from pureplay.frames import AnyFrame
 from pureplay.market import Market, load_market
 from pureplay.panel import BoolArray, FloatArray, IndexArray
+from pureplay.sessions import Sessions
 
 __all__ = ["Account", "Desk", "backtest", "quantile_portfolio", "terms_of"]
 
 _OF_THE_TAPE: Final = ("fees", "commission_bps", "slippage_bps", "liquidity_sessions")
+_FILLED: Final = 0.5  # of the places in the grid of the accounts: with fewer scored, rebalances are far from regular
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +92,13 @@ class Desk:
     def report(self, account: Account, *, name: str, benchmark: Benchmark | None = None) -> Portfolio:
         """Figures and tables of accounts. benchmark: as `beside` gives it."""
         settings = account.settings
-        return portfolio_record(
+        made = portfolio_record(
             name,
             account.books,
             self.market.axes.sessions,
             capital=settings.capital,
             grid_sessions=settings.grid_sessions,
+            retry_sessions=settings.retry_sessions,
             settings=settings.to_dict(),
             rules=(self.rules.name, self.rules.digest()),
             approximate=self.facts.approximate,
@@ -103,12 +106,14 @@ class Desk:
             skipped={reason: int(rows.size) for reason, rows in account.targets.skipped.items()},
             notes=self.facts.notes,
         )
+        return replace(made, notes=(*made.notes, *_write_off_notes(made, settings, self.rules)))
 
     def beside(self, index: str, account: Account) -> Benchmark:
         """Returns of an index over the life of the accounts; raises TableError where it lacks a session of it."""
         if not self.data.has("benchmarks"):
             raise TableError(f"benchmark {index!r} needs the table benchmarks: import it, or leave the benchmark out")
-        first, last = account_returns(account.books, capital=account.settings.capital).span
+        settings = account.settings
+        first, last = account_returns(account.books, capital=settings.capital, retry_sessions=settings.retry_sessions).span
         return load_benchmark(self.data, index, self.market.axes.sessions, first, last)
 
     def _sectors(self, scheme: str) -> IndexArray | None:
@@ -169,16 +174,19 @@ def quantile_portfolio(
     for. rules: "cn", "us", or the path of a TOML file of the same form.
 
     Timing: decided at the close of a date, traded at the close `delay_sessions` later. Quantiles are cut over the names scored, whether
-    or not they can be traded later; what cannot be traded is counted in `blocked`. Raises TableError for frames that do not fit,
-    SettingError for settings and rules, InsufficientDataError where no date gives a portfolio.
+    or not they can be traded later; what cannot be traded is counted in `blocked`. A date belongs to the account of its place in the
+    grid; scores that leave most places of their accounts empty, such as those of month ends, get a note. Raises TableError for frames
+    that do not fit, SettingError for settings and rules, InsufficientDataError where no date gives a portfolio.
     """
     settings = _settings(settings, PortfolioSettings())
     desk = Desk.open(data, rules=rules, settings=settings)
     read = score_input(scores, desk.market.axes, column, of="bars")
-    if not np.isfinite(read.values).any():
+    scored: BoolArray = np.asarray(np.isfinite(read.values).any(axis=1))
+    if not scored.any():
         why = f": {'; '.join(read.notes)}" if read.notes else ", all are missing"
         raise TableError(f"no score of {read.name!r} is left on a date and stock of the bars{why}: check codes, dates and values")
-    return _reported(desk, desk.trade(read.values, settings), name or read.name, read.notes)
+    notes = (*read.notes, *_gap_notes(scored, desk.market.axes.sessions, settings))
+    return _reported(desk, desk.trade(read.values, settings), name or read.name, notes)
 
 
 def backtest(
@@ -192,7 +200,7 @@ def backtest(
     """One's own target weights, traded as `quantile_portfolio` trades quantiles: one account, a rebalance at every date of the frame.
 
     weights: date, asset, weight; they sum to 1 on each date (long_only), or to 1 above and -1 below 0 (long_short). What settings say on
-    quantiles and grids has no use here, but grid_sessions scales turnover to a year. Raises as `quantile_portfolio` does, and TableError
+    quantiles and grids has no use here. Raises as `quantile_portfolio` does, and TableError
     for weights that do not sum.
     """
     settings = _settings(settings, PortfolioSettings(kind="long_only"))
@@ -214,3 +222,37 @@ def _reported(desk: Desk, account: Account, name: str, notes: tuple[str, ...]) -
     index = account.settings.benchmark
     made = desk.report(account, name=name, benchmark=None if index is None else desk.beside(index, account))
     return replace(made, notes=(*made.notes, *notes))
+
+
+def _gap_notes(scored: BoolArray, sessions: Sessions, settings: PortfolioSettings) -> tuple[str, ...]:
+    """A note where the scored sessions fill less than half of the places in the grid of the accounts that they make."""
+    offsets = sessions.ordinals % settings.grid_sessions
+    if settings.offset != "all":
+        scored = scored & (offsets == settings.offset)
+    dated = np.flatnonzero(scored)
+    if not dated.size:
+        return ()
+    first, last = int(dated[0]), int(dated[-1])
+    made = np.unique(offsets[dated])
+    places = int(np.isin(offsets[first : last + 1], made).sum())
+    if dated.size >= _FILLED * places:
+        return ()
+    return (
+        f"scores on {dated.size} of the {places} sessions from {sessions.dates[first]} to {sessions.dates[last]} on which the accounts "
+        f"(grid_sessions {settings.grid_sessions}, {made.size} offsets with scores) could be rebalanced: each goes without a rebalance for "
+        "most of its grid, and for how long depends on the account; score every session, set offset to a start of the grid that is scored, "
+        "or give backtest your own weights on these dates",
+    )
+
+
+def _write_off_notes(made: Portfolio, settings: PortfolioSettings, rules: MarketRules) -> tuple[str, ...]:
+    """A note where names were written off: how many, and at what return."""
+    count = int(made.by_offset["written_off"].sum())
+    if not count:
+        return ()
+    accounts = int((made.by_offset["written_off"] > 0).sum())
+    return (
+        f"{count} positions in {accounts} of {made.by_offset.height} accounts were written off after {settings.write_off_sessions} "
+        f"sessions without a trade, at a return of {100 * rules.write_off_return:+g} % on their last value: rules with another "
+        "write_off_return set another",
+    )

@@ -21,6 +21,7 @@ __all__ = [
     "Measured",
     "account_figures",
     "beside_accounts",
+    "ending_notes",
     "figures_of",
     "mean_of_live",
     "measure",
@@ -31,7 +32,7 @@ __all__ = [
 RowArray = npt.NDArray[np.int64]
 
 _SPREAD: Final = (
-    *("per_rebalance", "turnover", "fees", "impact", "borrow", "exposure", "cash"),
+    *("per_rebalance", "rebalance_sessions", "turnover", "fees", "impact", "borrow", "exposure", "cash"),
     *("long_names", "short_names", "delisted", "written_off"),
 )
 _NUMBERS: Final = tuple(each.name for each in fields(Performance) if each.name not in ("peak", "trough"))
@@ -51,11 +52,19 @@ class Measured:
     single: list[AccountFigures]
 
 
-def measure(books: Books, sessions: Sessions, *, capital: float, grid_sessions: int, benchmark: Benchmark | None = None) -> Measured:
+def measure(
+    books: Books,
+    sessions: Sessions,
+    *,
+    capital: float,
+    grid_sessions: int,
+    retry_sessions: int = 5,
+    benchmark: Benchmark | None = None,
+) -> Measured:
     """Measure every account once. Arguments and errors as for `portfolio_figures`."""
     if not is_whole(grid_sessions) or grid_sessions < 1:
         raise SettingError(f"grid_sessions must be a whole number of at least 1, not {grid_sessions!r}")
-    accounts = account_returns(books, capital=capital)
+    accounts = account_returns(books, capital=capital, retry_sessions=retry_sessions)
     periods = grid_periods(books, accounts)
     return Measured(
         books=books,
@@ -65,20 +74,30 @@ def measure(books: Books, sessions: Sessions, *, capital: float, grid_sessions: 
         accounts=accounts,
         periods=periods,
         sides=beside_accounts(accounts, benchmark, sessions),
-        single=account_figures(books, accounts, periods, sessions, grid_sessions=grid_sessions, benchmark=benchmark),
+        single=account_figures(books, accounts, periods, sessions, benchmark=benchmark),
     )
 
 
 def portfolio_figures(
-    books: Books, sessions: Sessions, *, capital: float, grid_sessions: int, benchmark: Benchmark | None = None
+    books: Books,
+    sessions: Sessions,
+    *,
+    capital: float,
+    grid_sessions: int,
+    retry_sessions: int = 5,
+    benchmark: Benchmark | None = None,
 ) -> PortfolioFigures:
     """Figures of all accounts, one by one and together.
 
-    books: accounts day by day. sessions: their sessions. capital: at the start of each account. grid_sessions: sessions between
-    rebalances. benchmark: index beside the portfolio. Raises SettingError for a benchmark that does not cover the sessions after
-    the first opening, InsufficientDataError where no account was opened.
+    books: accounts day by day. sessions: their sessions. capital: at the start of each account. grid_sessions: sessions
+    between rebalances that were asked for; it names the grid, figures count those that were. retry_sessions: as in the settings, whose
+    default it has; it ends the life of closed-out accounts. benchmark: index beside the portfolio. Raises SettingError for numbers that
+    cannot be and for a benchmark that does not cover the sessions after the first opening, InsufficientDataError where no account was
+    opened.
     """
-    return figures_of(measure(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark))
+    return figures_of(
+        measure(books, sessions, capital=capital, grid_sessions=grid_sessions, retry_sessions=retry_sessions, benchmark=benchmark)
+    )
 
 
 def figures_of(measured: Measured) -> PortfolioFigures:
@@ -122,13 +141,12 @@ def account_figures(
     periods: GridPeriods,
     sessions: Sessions,
     *,
-    grid_sessions: int,
     benchmark: Benchmark | None = None,
 ) -> list[AccountFigures]:
     """Figures of each account, in the order of the books; NaN and 0 for one that was never opened."""
     a_year = sessions_per_year(sessions)
     sides = beside_accounts(accounts, benchmark, sessions)
-    return [_account(at, books, accounts, periods, sessions, sides, a_year, grid_sessions) for at in range(books.offsets.size)]
+    return [_account(at, books, accounts, periods, sessions, sides, a_year) for at in range(books.offsets.size)]
 
 
 def _account(
@@ -139,13 +157,12 @@ def _account(
     sessions: Sessions,
     sides: FloatArray | None,
     a_year: float,
-    grid_sessions: int,
 ) -> AccountFigures:
     live, own, days = accounts.live[at], periods.account == at, sessions.dates
     held = live & (books.value[at] > 0)
     value = books.value[at, held]
     changed = _turned(at, books, accounts)
-    per_rebalance = float(changed.mean()) if changed.size else np.nan
+    per_rebalance, apart = float(changed.mean()) if changed.size else np.nan, _apart(at, books, accounts, sessions)
     opened, last = int(accounts.opened[at]), int(accounts.last[at])
     return AccountFigures(
         offset=int(books.offsets[at]),
@@ -157,7 +174,8 @@ def _account(
         net=performance(accounts.net[at], days, a_year=a_year, periods=periods.net[own]),
         active=None if sides is None else active_figures(accounts.net[at], sides[at], a_year=a_year),
         per_rebalance=per_rebalance,
-        turnover=per_rebalance * a_year / grid_sessions,
+        rebalance_sessions=apart,
+        turnover=per_rebalance * a_year / apart,
         rebalances=int(changed.size),
         fees=_mean(accounts.fees[at, live]) * a_year,
         impact=_mean(accounts.impact[at, live]) * a_year,
@@ -173,10 +191,13 @@ def _account(
 
 
 def turnover_sessions(books: Books, accounts: Accounts) -> BoolArray:
-    """Sessions whose trades are turnover, (accounts, sessions): from the second rebalance on, up to the one that closes the account."""
+    """Sessions whose trades are turnover, (accounts, sessions): from the rebalance after the one that opened the account on, up to the one
+    that closes it.
+    """
     out = np.zeros(accounts.live.shape, dtype=np.bool_)
     for at in range(len(out)):
-        rebuilt = np.flatnonzero(books.rebalanced[at] & accounts.live[at])[1:]
+        rebuilt = np.flatnonzero(books.rebalanced[at] & accounts.live[at])
+        rebuilt = rebuilt[rebuilt > accounts.opened[at]]
         if rebuilt.size:
             closed = int(books.closed_out[at])
             out[at, rebuilt[0] : closed if closed >= 0 else int(accounts.last[at]) + 1] = True
@@ -188,6 +209,30 @@ def _turned(at: int, books: Books, accounts: Accounts) -> FloatArray:
     counted = turnover_sessions(books, accounts)[at]
     starts = np.flatnonzero(books.rebalanced[at] & counted)
     return np.add.reduceat(np.where(counted, books.turned[at], 0.0), starts) if starts.size else np.empty(0)
+
+
+def _apart(at: int, books: Books, accounts: Accounts, sessions: Sessions) -> float:
+    """Mean number of market sessions from a rebalance of an account to the next, from its first build to its last rebalance that is
+    turnover; NaN without one. Exactly the grid where none was skipped.
+    """
+    counted = np.flatnonzero(books.rebalanced[at] & turnover_sessions(books, accounts)[at])
+    if not counted.size:
+        return np.nan
+    built = np.flatnonzero(books.rebalanced[at, : accounts.opened[at] + 1])[-1]
+    return float(sessions.ordinals[counted[-1]] - sessions.ordinals[built]) / counted.size
+
+
+def ending_notes(measured: Measured) -> tuple[str, ...]:
+    """What closed-out accounts could not sell by their end; empty where all of it was sold."""
+    names, share = measured.accounts.left_names, measured.accounts.left_share
+    kept = names > 0
+    if not kept.any():
+        return ()
+    return (
+        f"{int(kept.sum())} of {int((measured.books.closed_out >= 0).sum())} closed-out accounts end with positions that could not be "
+        f"sold in time, {int(names.sum())} in all, {100 * float(share[kept].mean()):.2f} % of an account on average and "
+        f"{100 * share.max():.2f} % at most: they stand at their last value, and what became of them later is in no figure",
+    )
 
 
 def beside_accounts(accounts: Accounts, benchmark: Benchmark | None, sessions: Sessions) -> FloatArray | None:
@@ -228,7 +273,7 @@ def _own(benchmark: Benchmark, first: int, last: int, sessions: Sessions, a_year
 
 def _blocked(books: Books, accounts: Accounts) -> tuple[dict[str, int], dict[str, float]]:
     """Orders left undone on sessions of a rebalance, and their value over all value wanted there."""
-    at = books.rebalanced & accounts.live
+    at = books.rebalanced & accounts.asked
     undone = books.blocked_value[at].sum(axis=0)
     wanted = float(books.traded[at].sum() + undone.sum())
     shares = undone / wanted if wanted > 0 else np.zeros(len(BLOCKED))

@@ -11,7 +11,7 @@ import polars as pl
 from pureplay.evaluate.portfolio.accounts import Accounts
 from pureplay.evaluate.portfolio.arrays import BLOCKED, Books
 from pureplay.evaluate.portfolio.benchmark import Benchmark
-from pureplay.evaluate.portfolio.figures import Measured, figures_of, mean_of_live, measure, turnover_sessions
+from pureplay.evaluate.portfolio.figures import Measured, ending_notes, figures_of, mean_of_live, measure, turnover_sessions
 from pureplay.evaluate.portfolio.performance import performance, sessions_per_year
 from pureplay.evaluate.portfolio.records import AccountFigures, Portfolio
 from pureplay.panel import FloatArray
@@ -34,7 +34,13 @@ class PortfolioFrames:
 
 
 def portfolio_frames(
-    books: Books, sessions: Sessions, *, capital: float, grid_sessions: int, benchmark: Benchmark | None = None
+    books: Books,
+    sessions: Sessions,
+    *,
+    capital: float,
+    grid_sessions: int,
+    retry_sessions: int = 5,
+    benchmark: Benchmark | None = None,
 ) -> PortfolioFrames:
     """Tables of a portfolio; all returns and costs are decimals, unknown figures null.
 
@@ -50,7 +56,9 @@ def portfolio_frames(
     grid_returns: offset, start, end, net, gross, see `GridPeriods`: one row a period, at the grid's frequency.
     Raises as `portfolio_figures` does.
     """
-    return _frames(measure(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark))
+    return _frames(
+        measure(books, sessions, capital=capital, grid_sessions=grid_sessions, retry_sessions=retry_sessions, benchmark=benchmark)
+    )
 
 
 def _frames(measured: Measured) -> PortfolioFrames:
@@ -82,6 +90,7 @@ def portfolio_record(
     *,
     capital: float,
     grid_sessions: int,
+    retry_sessions: int = 5,
     settings: Mapping[str, Any],
     rules: tuple[str, str],
     approximate: bool = False,
@@ -89,8 +98,10 @@ def portfolio_record(
     skipped: Mapping[str, int] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Portfolio:
-    """The whole record of a portfolio; those of the benchmark follow `notes`. Raises as `portfolio_figures` does."""
-    measured = measure(books, sessions, capital=capital, grid_sessions=grid_sessions, benchmark=benchmark)
+    """The whole record of a portfolio. `notes` are followed by one on what closed-out accounts could not sell, and by those of the
+    benchmark. Raises as `portfolio_figures` does.
+    """
+    measured = measure(books, sessions, capital=capital, grid_sessions=grid_sessions, retry_sessions=retry_sessions, benchmark=benchmark)
     made = _frames(measured)
     return Portfolio(
         name=name,
@@ -104,7 +115,7 @@ def portfolio_record(
         blocked=made.blocked,
         grid_returns=made.grid_returns,
         skipped=dict(skipped or {}),
-        notes=(*notes, *(benchmark.notes if benchmark is not None else ())),
+        notes=(*notes, *ending_notes(measured), *(benchmark.notes if benchmark is not None else ())),
     )
 
 
@@ -197,7 +208,7 @@ def _array(part: pl.DataFrame, column: str) -> FloatArray:
 
 
 def _blocked(books: Books, accounts: Accounts) -> pl.DataFrame:
-    at, after = books.rebalanced & accounts.live, ~books.rebalanced & accounts.live
+    at, after = books.rebalanced & accounts.asked, ~books.rebalanced & accounts.asked
     value = books.blocked_value[at].sum(axis=0)
     wanted = float(books.traded[at].sum() + value.sum())
     return pl.DataFrame(

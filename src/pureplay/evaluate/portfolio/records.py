@@ -80,11 +80,14 @@ class ActiveFigures:
 class AccountFigures:
     """Figures of one account, from the session on which it is opened to its last one.
 
-    opened, last: sessions; None where it was never opened. Without an end `last` is the end of the data; an account that was wound up
-    ends when it holds nothing any more, a ruined one on the day of its ruin. per_rebalance: mean one-way turnover of a rebalance with its
-    retries, the first build and the closing out left apart; turnover: × sessions_per_year / grid; rebalances: how many. fees, impact,
-    borrow: mean daily cost over the account's value at the close before × sessions_per_year. exposure: mean of (long + short value) /
-    account value; cash: likewise. long_names, short_names: mean number held. delisted, written_off: names paid out. final_value: money.
+    opened: session of the first trade; last; both None where there was none. Without an end `last` is the end of the data; an account that
+    was wound up ends when it holds nothing any more, or with the last session on which its orders are tried again; a ruined one on the
+    day of its ruin. per_rebalance: mean one-way turnover of a rebalance with its retries, the first build (the rebalance whose orders
+    opened the account) and the closing out left apart; rebalances: how many; rebalance_sessions: mean number of market sessions between
+    two, from the first build to the last of them, the grid where none was skipped; turnover: per_rebalance × sessions_per_year /
+    rebalance_sessions, NaN without a rebalance. fees, impact, borrow: mean daily cost over the account's value at the close before ×
+    sessions_per_year. exposure: mean of (long + short value) / account value; cash: likewise. long_names, short_names: mean number held.
+    delisted, written_off: names paid out. final_value: money.
     """
 
     offset: int
@@ -96,6 +99,7 @@ class AccountFigures:
     net: Performance
     active: ActiveFigures | None
     per_rebalance: float
+    rebalance_sessions: float
     turnover: float
     rebalances: int
     fees: float
@@ -150,6 +154,7 @@ class PortfolioFigures:
     active: Mapping[str, Spread] | None
     together_active: ActiveFigures | None
     per_rebalance: Spread
+    rebalance_sessions: Spread
     turnover: Spread
     rebalances: int
     fees: Spread
@@ -174,7 +179,7 @@ class PortfolioFigures:
     def __str__(self) -> str:
         gross, net = self.gross, self.net
         lines = [
-            f"{self.first} to {self.last}, {_counted(self.n_accounts, 'account')} rebalanced every {self.grid_sessions} sessions "
+            f"{self.first} to {self.last}, {_counted(self.n_accounts, 'account')} rebalanced every {self._apart()} sessions "
             "(mean [least, largest] of them)",
             _line("gross of costs", gross),
             _line("net of costs", net)
@@ -188,6 +193,13 @@ class PortfolioFigures:
             *self._endings(),
         ]
         return "\n".join(lines)
+
+    def _apart(self) -> str:
+        """Sessions between rebalances: the grid where all keep to it, else what they were."""
+        made = self.rebalance_sessions
+        if math.isnan(made.mean) or made.min == made.max == self.grid_sessions:
+            return str(self.grid_sessions)
+        return f"{made.mean:.1f} [{made.min:.1f}, {made.max:.1f}]"
 
     def _benchmark_lines(self) -> list[str]:
         if self.active is None or self.benchmark is None:

@@ -53,7 +53,8 @@ class PortfolioSettings:
     value that is traded in a session; None = no limit. impact: price impact of a trade is impact × daily volatility × √(trade / mean
     traded value); 0 = none. liquidity_sessions: window of that mean. commission_bps, slippage_bps: a side, on top of the dated fees.
     fees: whether the market's dated fees and duties are charged. shorting: "rule" closes a long-short account where the market does not
-    allow short sales, "paper" goes on as if it did. write_off_sessions: a held name that has not traded for so many sessions is paid out as
+    allow short sales, at its next rebalance on or after the ban (without one it keeps its positions to the end of the data); "paper" goes
+    on as if they were allowed. write_off_sessions: a held name that has not traded for so many sessions is paid out as
     a delisting; None = never. benchmark: index of the benchmarks table beside a long_only account; None = none.
     """
 
