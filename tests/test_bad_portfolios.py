@@ -178,7 +178,7 @@ REFUSED: dict[str, tuple[type[PureplayError], str, Deed]] = {
     "weights are a dict": (TableError, "is a dict, not a frame", lambda: own({"a": 1})),
     "settings are a dict": (SettingError, "settings must be PortfolioSettings, not a dict", lambda: own(weights(), {"quantiles": 5})),
     "no dataset": (TableError, "a str is not a dataset", lambda: quantile_portfolio(scores(), "folder")),  # type: ignore[arg-type]
-    "no rules": (SettingError, "market rules '5' are neither", lambda: cut(rules=5)),
+    "no rules": (SettingError, "market rules 5 are neither", lambda: cut(rules=5)),
     "a column that is absent": (TableError, "the signal has no column 'other'", lambda: cut(column="other")),
     "the date as a score": (SettingError, "is its key, not a score", lambda: cut(column="date")),
     "the asset as a score": (SettingError, "is its key, not a score", lambda: cut(column="asset")),
@@ -218,7 +218,7 @@ REFUSED: dict[str, tuple[type[PureplayError], str, Deed]] = {
     "a delay beyond the data": (InsufficientDataError, "within 90 sessions", lambda: cut(settings=settings(delay_sessions=500))),
     "short sales that are not allowed": (
         InsufficientDataError,
-        "whose rules do not allow short sales",
+        "whose rules do not allow short sales then",
         lambda: cut(settings=settings(shorting="rule")),
     ),
     "an unknown scheme": (SettingError, "it has syn_l1, syn_l2, syn_l3", lambda: cut(settings=settings(sector_scheme="<b>"))),

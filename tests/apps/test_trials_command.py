@@ -147,12 +147,13 @@ def test_where_the_log_lies(monkeypatch: pytest.MonkeyPatch, own_trials: Path) -
         log_place(None)
 
 
-@pytest.mark.parametrize("command", ["run", "evaluate", "study", "battery"])
+@pytest.mark.parametrize("command", ["run", "evaluate", "study", "battery", "portfolio"])
 def test_a_log_that_cannot_be_kept_stops_a_command_at_once(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    for name in ("pureplay.apps.pipeline.run_momentum", "pureplay.apps.pipeline.forward_returns", "pureplay.apps.studies.run_study"):
-        monkeypatch.setattr(name, lambda *_, **__: pytest.fail("too late"))
+    work = ("pipeline.run_momentum", "pipeline.forward_returns", "studies.run_study", "portfolio.run_portfolios")
+    for name in work:
+        monkeypatch.setattr(f"pureplay.apps.{name}", lambda *_, **__: pytest.fail("too late"))
     path, out = config(tmp_path), tmp_path / "out"
     (tmp_path / "s.csv").write_text("date,asset,score\n2025-01-02,600519.SH,1\n", encoding="utf-8")
     first: list[Any] = {"run": [path], "evaluate": [tmp_path / "s.csv"]}.get(command, [])

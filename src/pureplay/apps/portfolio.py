@@ -48,13 +48,13 @@ class _Diary:
         self._evaluation = {"portfolio": config.portfolio.to_dict()}
 
     def record(self, signal: Mapping[str, Any], figures: Mapping[str, float | int | None]) -> None:
-        self._book.record("portfolio", signal, self._data, {"portfolio_" + name: each for name, each in figures.items()}, self._evaluation)
+        self._book.record("portfolio", signal, self._data, figures, self._evaluation)
 
     def count(self) -> TrialCount | None:
         return self._book.count
 
-    def spread(self) -> float | None:
-        return self._book.spread("portfolio_sharpe", self._data)
+    def spread(self, figure: str) -> float | None:
+        return self._book.spread(figure, self._data)
 
 
 def run_portfolio_page(asked: PortfolioAsked, *, progress: Progress, trials: Logbook = NOT_LOGGED) -> PortfolioStudy:

@@ -75,9 +75,9 @@ def score_input(
     blocks = axes.blocks(table, [chosen, *parts])
     outside = int((axes.locate(table) < 0).sum())
     infinite = int(table[chosen].is_infinite().sum() or 0)
-    notes = (f"{outside} of {table.height} scores lie on dates or stocks without {of}",) if outside else ()
-    notes += (f"{infinite} infinite scores count as missing",) if infinite else ()
-    return Scores(name=chosen, axes=axes, values=blocks[chosen], parts=tuple(blocks[name] for name in parts), notes=notes)
+    notes = [f"{outside} of {table.height} scores lie on dates or stocks without {of}"] if outside else []
+    notes += [f"{infinite} infinite scores count as missing"] if infinite else []
+    return Scores(name=chosen, axes=axes, values=blocks[chosen], parts=tuple(blocks[name] for name in parts), notes=tuple(notes))
 
 
 def base_block(frame: AnyFrame | None, axes: Axes, *, notes: list[str] | None = None) -> tuple[FloatArray, tuple[str, ...]]:

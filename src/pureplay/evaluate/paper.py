@@ -108,8 +108,9 @@ def paper_long_short(
 def _require_blocks(scores: FloatArray, returns: FloatArray, traded: BoolArray, sessions: Sessions) -> tuple[int, int]:
     """Shape of the blocks; raises SettingError where they do not fit one another or hold what no return can be."""
     for name, block, kinds in (("scores", scores, "fiu"), ("returns", returns, "fiu"), ("traded", traded, "b")):
-        if not isinstance(block, np.ndarray) or block.ndim != 2 or block.dtype.kind not in kinds:
-            found = f"{block.dtype} of shape {block.shape}" if isinstance(block, np.ndarray) else f"a {type(block).__name__}"
+        given: object = block
+        if not isinstance(given, np.ndarray) or given.ndim != 2 or given.dtype.kind not in kinds:
+            found = f"{given.dtype} of shape {given.shape}" if isinstance(given, np.ndarray) else f"a {type(given).__name__}"
             raise SettingError(f"{name} must be a block (sessions, assets) of {'flags' if kinds == 'b' else 'numbers'}, not {found}")
         if block.shape != (len(sessions), scores.shape[1]):
             raise SettingError(

@@ -245,9 +245,8 @@ def beside(study: PortfolioStudy, kind: str) -> str:
     """What the returns of a kind are in excess of, for a heading."""
     if kind != "long_only":
         return ", net"
-    return (
-        f", net, active against {study.benchmarks['benchmark'][0]}" if study.benchmarks.height else ", net, against cash that earns nothing"
-    )
+    index = study.facts.get("main_index")
+    return f", net, active against {index}" if index else ", net, against cash that earns nothing"
 
 
 def reality(study: PortfolioStudy) -> Sheet:

@@ -58,7 +58,7 @@ def is_number(value: object) -> bool:
 
 def is_whole_number(value: object, least: int) -> bool:
     """Whether a value is a whole number from `least` to `MOST`; True is not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and least <= value <= MOST
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value <= MOST)
 
 
 def require_whole(value: object, name: str, least: int) -> None:

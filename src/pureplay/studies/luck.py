@@ -20,6 +20,7 @@ __all__ = ["LUCK", "REALITY", "Series", "grid_series", "luck_row", "reality"]
 
 Key = tuple[str, str]
 _FEWEST_SPLITS: Final = 4
+_LEAST_SHARE: Final = 0.75  # of the sessions of the longest variant
 LUCK: Final = {
     "score": pl.String,
     "kind": pl.String,
@@ -79,11 +80,17 @@ def grid_series(daily: FloatArray, grid_sessions: int) -> FloatArray:
 def luck_row(
     daily: FloatArray, *, grid_sessions: int, a_year: float, trials: TrialCount | None, trial_sd: float | None
 ) -> dict[str, float | int | None]:
-    """Figures of `PortfolioStudy.luck` for one daily series of returns; raises InsufficientDataError where it is too short."""
+    """Figures of `PortfolioStudy.luck` for one daily series of returns.
+
+    trial_sd: spread of the trials' Sharpe ratios a period; counts where it exceeds what estimation alone gives worthless trials.
+    Raises InsufficientDataError where the series is too short.
+    """
     daily = daily[np.isfinite(daily)]
     periods = grid_series(daily, grid_sessions)
     count = 1 if trials is None else max(trials.distinct, 1)
-    found, alone = deflated_sharpe(periods, trials=count, trial_sd=trial_sd), deflated_sharpe(periods, trials=1)
+    alone = deflated_sharpe(periods, trials=1)
+    spread = alone.trial_sd if trial_sd is None else max(trial_sd, alone.trial_sd)  # a few trials that are alike say too little
+    found = deflated_sharpe(periods, trials=count, trial_sd=spread)
     years = daily.size / a_year
     track = min_track_record(found.sharpe, skew=found.skew, kurtosis=found.kurtosis)
     return {
@@ -133,7 +140,13 @@ def reality(
     except InsufficientDataError as error:
         notes.append(f"{kind}: no probability of overfitting: {error}")
     variants = [
-        {"kind": kind, "score": score, "design": design, "sharpe": sharpe_ratio(periods[:, k]), "superior": k in superior}
+        {
+            "kind": kind,
+            "score": score,
+            "design": design,
+            "sharpe": sharpe_ratio(_own_periods(series.values[:, k], grid_sessions)),
+            "superior": k in superior,
+        }
         for k, (score, design) in enumerate(series.names)
     ]
     frames = {
@@ -144,20 +157,31 @@ def reality(
     return frames, tuple(notes)
 
 
+def _own_periods(daily: FloatArray, grid_sessions: int) -> FloatArray:
+    """Grid periods of a variant over its own life, which may be longer than what all have in common."""
+    return grid_series(daily[np.isfinite(daily)], grid_sessions)
+
+
 def _alive(kind: str, series: Series) -> tuple[Series, list[str]]:
-    """The variants that have a return, and a note on the others; raises InsufficientDataError where none has."""
-    alive: BoolArray = np.asarray(np.isfinite(series.values).any(axis=0))
+    """The variants that live on three quarters of the sessions of the longest, and a note on the others.
+
+    A shorter one would shorten the sessions that all have in common. Raises InsufficientDataError where no variant has a return.
+    """
+    sessions = np.isfinite(series.values).sum(axis=0)
+    alive: BoolArray = np.asarray((sessions > 0) & (sessions >= _LEAST_SHARE * sessions.max(initial=0)))
     if not alive.any():
         raise InsufficientDataError(f"{kind}: none of {alive.size} variants has a return: widen the sample")
     if alive.all():
         return series, []
     lost = "; ".join(", ".join(each) for each, lives in zip(series.names, alive, strict=True) if not lives)
     kept = tuple(each for each, lives in zip(series.names, alive, strict=True) if lives)
-    return Series(dates=series.dates, names=kept, values=series.values[:, alive]), [f"{kind}: left out, having no return: {lost}"]
+    return Series(dates=series.dates, names=kept, values=series.values[:, alive]), [
+        f"{kind}: not compared with the others, living on too few of their sessions: {lost}"
+    ]
 
 
 def _folds(kind: str, periods: FloatArray, dates: DayArray, labels: list[str], grid_sessions: int, folds: int) -> list[dict[str, object]]:
-    """The variant that the training part would have chosen, fold by fold, and what it then did. One period is left out either side."""
+    """The variant that the training part would have chosen, fold by fold, and what it did. The period after the tested ones is left out."""
     if periods.shape[0] < 4 * folds:
         return []
     rows: list[dict[str, object]] = []

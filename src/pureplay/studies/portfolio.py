@@ -9,10 +9,9 @@ import numpy as np
 import polars as pl
 
 from pureplay.dataset import Dataset
-from pureplay.errors import EvaluationError, InsufficientDataError, TableError
+from pureplay.errors import EvaluationError, InsufficientDataError, SettingError
 from pureplay.evaluate.orthogonal import neutral_block
 from pureplay.evaluate.portfolio.backtest import Account, Desk
-from pureplay.evaluate.portfolio.benchmark import Benchmark
 from pureplay.evaluate.portfolio.performance import sessions_per_year
 from pureplay.evaluate.portfolio.rules import MarketRules
 from pureplay.evaluate.portfolio.settings import Kind, PortfolioSettings
@@ -27,6 +26,7 @@ from pureplay.studies.clock import StageClock
 from pureplay.studies.luck import FOLDS, LUCK, REALITY, VARIANTS, Series, grid_series, luck_row, reality
 from pureplay.studies.momentum import data_facts, findings_frame
 from pureplay.studies.portfolio_beside import Found, correlate, factor_returns, paper_series
+from pureplay.studies.portfolio_indices import indices_beside, main_index
 from pureplay.studies.portfolio_records import PortfolioStudy
 from pureplay.studies.portfolio_scores import Scored, portfolio_base, scored
 from pureplay.studies.portfolio_settings import Design, PortfolioStudySettings
@@ -47,8 +47,8 @@ class Log(Protocol):
     def count(self) -> TrialCount | None:
         """Trials on the data of the study, None where no log is kept."""
 
-    def spread(self) -> float | None:
-        """Standard deviation of the trials' Sharpe ratios a grid period, None where fewer than two are known."""
+    def spread(self, figure: str) -> float | None:
+        """Standard deviation of a figure over the trials, None where fewer than two have it."""
 
 
 class Unlogged:
@@ -61,7 +61,7 @@ class Unlogged:
         """Unknown."""
         return None
 
-    def spread(self) -> float | None:
+    def spread(self, figure: str) -> float | None:  # noqa: ARG002 - the protocol's
         """Unknown."""
         return None
 
@@ -86,11 +86,16 @@ def run_portfolios(
     Returns the record, the desk, and the accounts of the first score whose daily holdings were kept, by kind. Raises SettingError,
     TableError, and InsufficientDataError where no score has a portfolio.
     """
+    if plain.benchmark is not None:
+        raise SettingError(
+            '[portfolio] benchmark has no use in a study: name benchmarks in [portfolio_study], such as benchmarks = ["csi300"]'
+        )
     clock, log, found = StageClock(progress or (lambda _: None)), log or Unlogged(), Found()
     with clock.stage("market and rules"):
         market = load_market(data)
         desk = Desk.open(data, market=market, rules=rules, settings=_of_kind(plain, _widest(study)))
         scheme = coarsest_scheme(data) if data.has("industries") else None
+        found.main_index = main_index(desk, study, found) if "long_only" in study.kinds else None
     with clock.stage("base factors"):
         base = portfolio_base(data, market, study)
     made = iter(scored(data, market, base, signal, mix, study, say=clock.say))
@@ -119,6 +124,13 @@ def run_portfolios(
 def _widest(study: PortfolioStudySettings) -> Kind:
     """The kind whose tape serves all of them: that with short sales."""
     return "long_short" if "long_short" in study.kinds else "long_only"
+
+
+def _on_paper(settings: PortfolioSettings) -> bool:
+    """Whether the frictionless quintiles are the portfolio of these settings but for costs and rules."""
+    plain = PortfolioSettings()
+    same = ("kind", "weighting", "sector_scheme", "universe", "buffer", "gross_exposure")
+    return all(getattr(settings, name) == getattr(plain, name) for name in same)
 
 
 def _of_kind(plain: PortfolioSettings, kind: Kind) -> PortfolioSettings:
@@ -174,9 +186,9 @@ def _first_offset(settings: PortfolioSettings) -> int:
 def _tabulate(each: Scored, design: Design, kind: Kind, desk: Desk, account: Account, study: PortfolioStudySettings, found: Found) -> None:
     """Rows of one portfolio in every table that it belongs to."""
     plain = design == study.designs[0]
-    indices = _indices(desk, account, study, found) if kind == "long_only" else []
+    indices = indices_beside(desk, account, study, found.main_index, found) if kind == "long_only" else []
     made = desk.report(account, name=each.name, benchmark=indices[0] if indices else None)
-    paper = paper_series(each.name, each.composite, desk, account.settings, found) if plain and kind == "long_short" else None
+    paper = paper_series(each.name, each.composite, desk, account.settings, found) if plain and _on_paper(account.settings) else None
     found.add("accounts", account_row(each.name, design, kind, made, is_control=not each.informed, paper=paper))
     found.add("years", *year_rows(each.name, design, kind, made))
     for number, index in enumerate(indices):
@@ -190,27 +202,6 @@ def _tabulate(each: Scored, design: Design, kind: Kind, desk: Desk, account: Acc
         found.net.setdefault(kind, {})[(each.name, design)] = made.daily.select("date", value=pl.col(column))
 
 
-def _indices(desk: Desk, account: Account, study: PortfolioStudySettings, found: Found) -> list[Benchmark]:
-    """Indices beside the account; one that was not asked for by name and has gaps is left out with a note."""
-    if study.benchmarks is not None:
-        return [desk.beside(name, account) for name in study.benchmarks]
-    if not desk.data.has("benchmarks"):
-        return []
-    out = []
-    for name in desk.data.frame("benchmarks", ["index"])["index"].unique().sort():
-        try:
-            out.append(desk.beside(name, account))
-        except TableError as error:
-            if str(error) not in found.notes:
-                found.notes.append(str(error))
-    for each in out:
-        if each.name not in found.indices:
-            days = pl.Series(desk.market.axes.sessions.dates.astype("datetime64[D]")).cast(pl.Date)
-            rows = pl.DataFrame({"date": days, "ret": each.returns}).filter(pl.col("ret").is_finite())
-            found.indices[each.name] = rows.with_columns(wealth=(1 + pl.col("ret")).cum_prod())
-    return out
-
-
 def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found, say: Progress) -> None:
     if each.name != study.scores[0] or desk.tape.liquidity is None:
         return
@@ -222,25 +213,34 @@ def _capacity(each: Scored, desk: Desk, plain: PortfolioSettings, study: Portfol
 
 
 def _record(each: Scored, study: PortfolioStudySettings, plain: PortfolioSettings, base: Base, found: Found, log: Log) -> None:
-    """One trial a score that holds product information, of the first kind with an account; controls and placebos are diagnostics."""
-    key = (each.name, study.designs[0])
-    daily = next((found.net[kind][key] for kind in study.kinds if key in found.net.get(kind, {})), None)
-    if daily is None:
+    """One trial a score that holds product information, with a figure of every kind; controls and placebos are diagnostics."""
+    figures: dict[str, float | int | None] = {}
+    for kind in study.kinds:
+        daily = found.net.get(kind, {}).get((each.name, study.designs[0]))
+        if daily is not None:
+            returns = daily["value"].drop_nulls().to_numpy()
+            figures[_figure(kind, plain, found)] = sharpe_ratio(grid_series(returns, plain.grid_sessions))
+            figures[f"t_{kind}"] = ewc_test(returns).t
+    if not figures:
         return
-    returns = daily["value"].drop_nulls().to_numpy()
-    periods = grid_series(returns, plain.grid_sessions)
-    figures = {"sharpe": sharpe_ratio(periods), "t": ewc_test(returns).t, "n_periods": int(periods.size)}
     signal = each.settings.to_dict()
     if each.settings.construction == "S" and study.base != "auto":  # what S is residual to is part of it
         signal["residual_base"] = {"kind": base.kind, "names": list(base.names), "file_sha256": None}
     log.record(signal, figures)
 
 
+def _figure(kind: str, plain: PortfolioSettings, found: Found) -> str:
+    """Name of a Sharpe ratio in the log: only those of one grid, and of returns above one index, can be compared."""
+    against = found.main_index if kind == "long_only" else None
+    return f"sharpe_{kind}_{plain.grid_sessions}" + (f"_above_{against}" if against else "")
+
+
 def _luck(desk: Desk, plain: PortfolioSettings, study: PortfolioStudySettings, found: Found, log: Log) -> dict[str, pl.DataFrame]:
     a_year, grid = sessions_per_year(desk.market.axes.sessions), plain.grid_sessions
-    count, spread = log.count(), log.spread()
+    count = log.count()
     frames: dict[str, list[pl.DataFrame]] = {name: [pl.DataFrame(schema=schema)] for name, schema in _EMPTY.items()}
     for kind, variants in found.net.items():
+        spread = log.spread(_figure(kind, plain, found))
         for (score, design), daily in variants.items():
             if design != study.designs[0]:
                 continue
@@ -298,7 +298,7 @@ def _study(
         },
         rules={"name": desk.rules.name, "digest": desk.rules.digest()},
         data=data_facts(data, desk.market),
-        facts={**desk.facts.to_dict(), "base": list(base.names)},
+        facts={**desk.facts.to_dict(), "base": list(base.names), "main_index": found.main_index},
         daily=pl.concat([framed("daily", []), *found.daily]),
         index_daily=pl.concat([framed("index_daily", []), *index_daily]),
         luck=frames["luck"],

@@ -21,7 +21,8 @@ __all__ = ["Found", "correlate", "factor_returns", "paper_series"]
 
 @dataclass(slots=True)
 class Found:
-    """What a study has found so far. net: daily series by kind and (score, design); paper: frictionless daily series by name."""
+    """What a study has found so far. net: daily series by kind and (score, design); paper: frictionless daily series by name.
+    main_index: what the long-only series in net are active against, None where they are net."""
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     daily: list[pl.DataFrame] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Found:
     kept: dict[str, Account] = field(default_factory=dict)
     not_evaluable: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    main_index: str | None = None
 
     def has(self, score: str, kind: str | None = None) -> bool:
         """Whether the score has any account, of a kind or at all."""

@@ -148,7 +148,7 @@ def _path(name: str | Path) -> Path:
         return _FOLDER / f"{name}.toml"
     if not str(name).endswith(".toml"):
         raise SettingError(
-            f"market rules {str(name)[:60]!r} are neither one of {', '.join(packaged)} nor the path of a .toml file: give one of them"
+            f"market rules {repr(name)[:60]} are neither one of {', '.join(packaged)} nor the path of a .toml file: give one of them"
         )
     path = Path(name)
     try:
