@@ -218,7 +218,7 @@ REFUSED: dict[str, tuple[type[PureplayError], str, Deed]] = {
     "a delay beyond the data": (InsufficientDataError, "within 90 sessions", lambda: cut(settings=settings(delay_sessions=500))),
     "short sales that are not allowed": (
         InsufficientDataError,
-        "whose rules do not allow short sales then",
+        "would have begun where short sales are not allowed",
         lambda: cut(settings=settings(shorting="rule")),
     ),
     "an unknown scheme": (SettingError, "it has syn_l1, syn_l2, syn_l3", lambda: cut(settings=settings(sector_scheme="<b>"))),
