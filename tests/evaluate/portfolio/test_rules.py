@@ -19,8 +19,7 @@ CN, US = MarketRules.load("cn"), MarketRules.load("us")
 # (board, kind, up and down, first day, last day); last day None = still holds
 PRICE_LIMITS = [
     ("main", "normal", 0.10, "1996-12-16", None),
-    ("main", "ST", 0.05, "1998-04-22", "2026-07-05"),
-    ("main", "ST", 0.10, "2026-07-06", None),
+    ("main", "ST", 0.05, "1998-04-22", None),
     ("star", "normal", 0.20, "2019-07-22", None),
     ("star", "ST", 0.20, "2019-07-22", None),
     ("chinext", "normal", 0.10, "2009-10-30", "2020-08-23"),
@@ -143,6 +142,14 @@ def test_every_packaged_row_names_its_source(rules: MarketRules, section: str) -
     assert frame.height == len(rules.rows(section))
     assert set(SECTIONS[section].columns) < set(frame.columns)
     assert ("from" in frame.columns) == SECTIONS[section].dated
+
+
+def test_rows_not_read_in_the_law_say_so() -> None:
+    for section in SECTIONS:
+        bare = [rule for rule in CN.rows(section) if not rule.note and not rule.source.startswith("House rule")]
+        assert not bare, section
+    narrow = next(rule for rule in CN.rows("price_limit") if rule.values["kind"] == "ST")
+    assert "0.10 from 2026-07-06, which could not be confirmed" in narrow.note
 
 
 def test_a_frame_has_the_day_on_which_a_row_ends() -> None:
@@ -402,7 +409,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     [
         ("uk", r"market rules 'uk' are neither one of cn, us nor the path of a \.toml file"),
         ("absent.toml", r"there is no file absent\.toml: give the path of market rules, or one of cn, us"),
-        (None, r"market rules None are neither"),
+        (None, r"market rules 'None' are neither"),
     ],
 )
 def test_an_unknown_market_is_refused(name: str, said: str) -> None:

@@ -44,13 +44,21 @@ def bars_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([{"total_cap": 1e9, **row} for row in rows], schema=schema)
 
 
-def dataset(rows: list[dict[str, Any]], assets: list[dict[str, Any]] | None = None, status: list[dict[str, Any]] | None = None) -> Dataset:
+def dataset(
+    rows: list[dict[str, Any]],
+    assets: list[dict[str, Any]] | None = None,
+    status: list[dict[str, Any]] | None = None,
+    dividends: list[tuple[str, date, float]] | None = None,
+) -> Dataset:
     tables = {"bars": bars_of(rows)}
     if assets is not None:
         schema = {"asset": pl.String, "board": pl.String, "list_date": pl.Date, "delist_date": pl.Date}
         tables["assets"] = pl.DataFrame(assets, schema=schema)
     if status is not None:
         tables["status"] = pl.DataFrame(status, schema={"asset": pl.String, "start_date": pl.Date, "end_date": pl.Date, "kind": pl.String})
+    if dividends is not None:
+        schema = {"asset": pl.String, "ex_date": pl.Date, "cash_per_share": pl.Float64}
+        tables["dividends"] = pl.DataFrame(dividends, schema=schema, orient="row")
     made = Dataset.from_frames(tables)
     assert made.quarantine == {}, "a test whose rows are set aside would say nothing"
     return made
@@ -142,8 +150,7 @@ def widest(day: date, board: str, *, special: bool = False, listed: date = OLD) 
         ("main", False, "1996-12-16", 0.10),
         ("main", True, "1998-04-21", 0.10),  # without a row of its own special treatment keeps the normal limit
         ("main", True, "1998-04-22", 0.05),
-        ("main", True, "2026-07-05", 0.05),
-        ("main", True, "2026-07-06", 0.10),
+        ("main", True, "2026-07-06", 0.05),  # ±10 % from then on is not confirmed
         ("main", False, "2026-07-06", 0.10),
         ("star", False, "2019-07-21", None),
         ("star", False, "2019-07-22", 0.20),
@@ -254,6 +261,98 @@ def test_a_one_sided_rule_limits_one_side(tmp_path: Path) -> None:
     assert facts.computed == 2
 
 
+# ---------------------------------------------------------------- ex-dates
+
+EX_DATES = [("10", "0.05"), ("10", "0.1"), ("10", "0.5"), ("50", "0.5"), ("1500", "22")]
+
+
+def around(was: str, closes: Mapping[str, tuple[Decimal, float]], paid: float | None = None, gap: int = 0) -> Dataset:
+    """Code → close and return on the session after one that closed at `was`; `gap`: sessions between that were not traded."""
+    days = weekdays(date(2022, 3, 1), 2 + gap)
+    quiet_one = [{"date": day, "asset": f"~{code}", "close": 10.0, "ret": 0.0} for day in days for code in closes]
+    rows = [{"date": days[0], "asset": code, "close": float(was), "ret": 0.0} for code in closes]
+    rows += [{"date": days[-1], "asset": code, "close": float(now), "ret": change} for code, (now, change) in closes.items()]
+    stated = None if paid is None else [(code, days[1], paid) for code in closes]
+    return dataset(
+        rows + quiet_one,
+        [{"asset": code, "board": "main", "list_date": OLD} for row in closes for code in (row, f"~{row}")],
+        dividends=stated,
+    )
+
+
+def sides_of(tape: Tape, names: int) -> list[tuple[bool, bool]]:
+    return list(zip(tape.at_upper[-1, :names].tolist(), tape.at_lower[-1, :names].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("gap", [0, 3])
+@pytest.mark.parametrize(
+    ("was", "cash", "stated"), [(*each, stated) for each in EX_DATES for stated in (True, False)] + [("10", "0.005", True)]
+)
+def test_a_close_at_the_limit_of_an_ex_date_is_seen(was: str, cash: str, stated: bool, gap: int) -> None:
+    """Limits are reckoned from the previous close less the cash, rounded: an exchange's own arithmetic, in decimals."""
+    before, paid, tick = Decimal(was), Decimal(cash), Decimal("0.01")
+    upper, lower = (half_up(half_up(before - paid) * (1 + sign * Decimal("0.1"))) for sign in (1, -1))
+    now = {"A": upper, "B": upper - tick, "C": lower, "D": lower + tick}
+    moved = {code: (price, float((price + paid) / before - 1)) for code, price in now.items()}
+    tape, facts = tape_of(around(was, moved, float(paid) if stated else None, gap))
+    assert sides_of(tape, 4) == [(True, False), (False, False), (False, True), (False, False)]
+    inferred = 0 if stated else 4
+    assert (facts.inferred, facts.approximate) == (inferred, inferred > 0)
+    assert facts.computed == 4 + 4 * (2 + gap) + 4 - inferred
+    said = [note for note in facts.notes if note.startswith("price limits of ")]
+    assert len(said) == (inferred > 0)
+    assert not said or said[0].startswith(
+        f"price limits of 4 of {16 + 4 * gap} stock-days are approximate: close and return show an ex-date"
+    )
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_return_on_the_reference_itself_is_recognised(stated: bool) -> None:
+    """Some sources take the return of an ex-date as close / (previous - cash) - 1."""
+    moved = {"A": (Decimal("10.45"), 0.1), "B": (Decimal("10.30"), 10.30 / 9.5 - 1), "C": (Decimal("8.55"), -0.1)}
+    tape, facts = tape_of(around("10", moved, 0.5 if stated else None))
+    assert sides_of(tape, 3) == [(True, False), (False, False), (False, True)]
+    assert facts.inferred == (0 if stated else 3)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_shares_issued_with_cash_leave_a_limit_uncertain(stated: bool) -> None:
+    """10 shares get 10 more and 5 yuan: 20 becomes (20 - 0.5) / 2 = 9.75, with limits at 10.73 and 8.78."""
+    moved = {
+        code: (Decimal(price), (2 * float(price) + 0.5) / 20 - 1)
+        for code, price in (("A", "10.73"), ("B", "10.40"), ("C", "8.78"), ("D", "9.10"))
+    }
+    tape, facts = tape_of(around("20", moved, 0.5 if stated else None))
+    assert sides_of(tape, 4) == [(True, False), (False, False), (False, True), (False, False)]
+    assert facts.inferred == 4
+
+
+def test_shares_issued_without_cash_do_not_hide_a_limit() -> None:
+    moved = {
+        code: (Decimal(price), 2 * float(price) / 20 - 1) for code, price in (("A", "11.00"), ("B", "10.70"), ("C", "9.00"), ("D", "9.30"))
+    }
+    tape, facts = tape_of(around("20", moved))
+    assert sides_of(tape, 4) == [(True, False), (False, False), (False, True), (False, False)]
+    assert facts.inferred == 4
+
+
+def test_an_ordinary_day_is_known_whatever_other_days_were() -> None:
+    """A dividend before the data, one of another stock and one on the day before leave a session as it was."""
+    moved = {"A": (Decimal("11.00"), 0.1), "B": (Decimal("10.99"), 0.099)}
+    data = around("10", moved)
+    days = data.frame("bars")["date"].unique().sort().to_list()
+    told = pl.DataFrame(
+        [("A", days[0] - 5 * DAY, 0.5), ("~A", days[1], 0.5), ("A", days[0], 0.5), ("X", days[1], 0.5), ("A", days[1] + DAY, 0.5)],
+        schema={"asset": pl.String, "ex_date": pl.Date, "cash_per_share": pl.Float64},
+        orient="row",
+    )
+    tables = {name: data.frame(name) for name in ("bars", "assets")}
+    tape, facts = tape_of(Dataset.from_frames({**tables, "dividends": told}))
+    assert sides_of(tape, 2) == [(True, False), (False, False)]
+    assert facts.inferred == 2  # A on the first session, whose close before is unknown, and ~A, whose return has no dividend in it
+    assert tape_of(data)[1].inferred == 0
+
+
 # ---------------------------------------------------------------- a plain loop beside the kernels
 
 BOARDS = {"main": 6, "star": 3, "chinext": 5, "beijing": 3}
@@ -263,13 +362,14 @@ def random_market(seed: int, first: date, sessions: int = 90) -> Dataset:
     """Stocks of every board, old and newly listed, with limit hits, gaps, suspensions, missing values and special treatment."""
     rng = np.random.default_rng(seed)
     days = weekdays(first, sessions)
-    rows, assets, status = [], [], []
+    rows, assets, status, dividends = [], [], [], []
     for board, count in BOARDS.items():
         for number in range(count):
             code = f"{board}{number}"
             start = 0 if number < 2 else int(rng.integers(5, 60))
             listed = OLD if number == 0 else None if number == 1 else days[start]
             end = days[int(rng.integers(70, 85))] if number == 2 else None
+            late = 3 * DAY if board == "main" else 0 * DAY  # bars that go on after the delisting
             assets.append({"asset": code, "board": board, "list_date": listed, "delist_date": end})
             if number in (0, 3):
                 begun = int(rng.integers(10, 30))
@@ -281,13 +381,20 @@ def random_market(seed: int, first: date, sessions: int = 90) -> Dataset:
                 ]
             price = Decimal(int(rng.integers(150, 4000))) / 100
             for t in range(start, sessions):
-                if rng.random() < 0.06 or (end is not None and days[t] > end):
+                if rng.random() < 0.06 or (end is not None and days[t] > end + late):
                     continue
+                paid, shares = Decimal(0), 1
+                if rng.random() < 0.08:
+                    paid = half_up(price * Decimal(str(round(0.06 * rng.random(), 4))))
+                    shares = int(rng.choice([1, 1, 2]))
+                    if rng.random() < 0.6:
+                        dividends.append((code, days[t], float(paid)))
+                old, price = price, half_up((price - paid) / shares)
                 share = Decimal(str(rng.choice(["0.05", "0.1", "0.2", "0.3", "0.44", "0.36"])))
                 hit = half_up(price * (1 + int(rng.choice([-1, 1])) * share)) + Decimal(int(rng.integers(-1, 2))) / 100
                 new = hit if rng.random() < 0.4 else half_up(price * Decimal(str(round(1 + 0.03 * rng.normal(), 4))))
                 new = min(max(new, Decimal("1.00")), Decimal("90.00"))
-                row: dict[str, Any] = {"date": days[t], "asset": code, "close": float(new), "ret": float(new) / float(price) - 1}
+                row: dict[str, Any] = {"date": days[t], "asset": code, "close": float(new), "ret": float((shares * new + paid) / old) - 1}
                 row |= {"volume": 0.0 if rng.random() < 0.05 else 100.0, "amount": float(np.exp(12 + rng.normal()))}
                 if rng.random() < 0.3:
                     row |= {"limit_up": float(half_up(price * Decimal("1.1"))), "limit_down": float(half_up(price * Decimal("0.9")))}
@@ -296,7 +403,7 @@ def random_market(seed: int, first: date, sessions: int = 90) -> Dataset:
                         row[name] = None
                 rows.append(row)
                 price = new
-    return dataset(rows, assets, status)
+    return dataset(rows, assets, status, dividends)
 
 
 def in_force(section: str, day: date, **key: object) -> dict[str, Any] | None:
@@ -306,7 +413,22 @@ def in_force(section: str, day: date, **key: object) -> dict[str, Any] | None:
     return None if latest is None or latest.get("to", day) < day else latest
 
 
-def naive_side(row: Mapping[str, Any], side: str, share: float | None) -> tuple[bool, str]:
+def naive_reference(close: float, change: float, before: float | None, cash: float) -> tuple[Decimal, bool]:
+    """Reference and whether it is known: of an ordinary day, of a stated ex-date, of another adjustment."""
+    plain = half_up(Decimal(close / (1 + change)))
+    part = 0.0
+    if cash > 0:
+        if before is not None and (abs(before * (1 + change) - close - cash) <= 0.01 or abs(close / (1 + change) - before + cash) <= 0.01):
+            return half_up(Decimal(round(before - cash, 8))), True
+        part = cash / (before or (close + cash) / (1 + change))
+    elif before is None or abs(plain - half_up(Decimal(before))) <= Decimal("0.01"):
+        return plain, True
+    else:
+        part = min(max(1 + change - close / before, 0.0), 0.2)
+    return half_up(Decimal(round(close * (1 - part) / (1 + change - part), 8))), False
+
+
+def naive_side(row: Mapping[str, Any], side: str, share: float | None, before: float | None, cash: float) -> tuple[bool, str]:
     sign = 1 if side == "up" else -1
     if row["close"] is not None and row[f"limit_{side}"] is not None:
         return sign * (row["close"] - row[f"limit_{side}"]) >= -0.005, "given"
@@ -315,9 +437,9 @@ def naive_side(row: Mapping[str, Any], side: str, share: float | None) -> tuple[
     if row["ret"] is None:
         return False, "unknown"
     if row["close"] is not None:
-        was = half_up(Decimal(row["close"] / (1 + row["ret"])))
+        was, known = naive_reference(row["close"], row["ret"], before, cash)
         limit = half_up(was * (1 + sign * Decimal(str(share))))
-        return sign * (row["close"] - float(limit)) >= -0.005, "computed"
+        return sign * (row["close"] - float(limit)) >= -0.005, "computed" if known else "inferred"
     return sign * row["ret"] >= share - CN_RAW["meta"]["tolerance"], "inferred"
 
 
@@ -328,26 +450,31 @@ def naive(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     codes = data.frame("bars")["asset"].unique().sort().to_list()
     bars = {(row["asset"], row["date"]): row for row in data.frame("bars").iter_rows(named=True)}
     assets = {row["asset"]: row for row in data.frame("assets").iter_rows(named=True)}
-    status = data.frame("status").to_dicts()
+    status, paid = data.frame("status").to_dicts(), data.frame("dividends").to_dicts()
     shape = (len(days), len(codes))
     out = {name: np.zeros(shape, dtype=bool) for name in ("at_upper", "at_lower", "tradable")} | {"enterable": np.ones(shape, dtype=bool)}
     out |= {name: np.full(shape, np.nan) for name in ("liquidity", "volatility")}
+    fresh_spread = np.full(shape, np.nan)
     counts = dict.fromkeys(order, 0)
     for i, code in enumerate(codes):
         trades = [(code, day) in bars and bars[code, day]["volume"] > 0 for day in days]
         board, stated = assets[code]["board"], assets[code]["list_date"]
+        before, cash = None, 0.0
         listed = stated or (None if trades[0] else days[trades.index(True)])
         for t, day in enumerate(days):
             kinds = {row["kind"] for row in status if row["asset"] == code and row["start_date"] <= day <= (row["end_date"] or day)}
             age = 10**6 if listed in (None, OLD) else sum(listed <= each <= day for each in days)
-            out["tradable"][t, i] = trades[t] and "suspended" not in kinds
+            over = assets[code]["delist_date"] is not None and day > assets[code]["delist_date"]
+            out["tradable"][t, i] = trades[t] and "suspended" not in kinds and not over
             out["enterable"][t, i] = not (kinds & {"ST", "delisting"}) and age > 5
             past = [bars[code, days[u]] for u in range(max(0, t - 20), t) if trades[u]]
             known = [row["amount"] for row in past if row["amount"] is not None]
-            out["liquidity"][t, i] = np.mean(known) if known else np.nan
+            out["liquidity"][t, i] = np.mean(known) if known else out["liquidity"][t - 1, i] if t else np.nan
             past = [bars[code, days[u]] for u in range(max(0, t - 60), t) if trades[u]]
             known = [row["ret"] for row in past if row["ret"] is not None]
-            out["volatility"][t, i] = np.std(known, ddof=1) if len(known) >= 20 else np.nan
+            fresh_spread[t, i] = np.std(known, ddof=1) if len(known) >= 20 else np.nan
+            out["volatility"][t, i] = fresh_spread[t, i] if len(known) >= 20 else out["volatility"][t - 1, i] if t else np.nan
+            cash += sum(row["cash_per_share"] for row in paid if row["asset"] == code and row["ex_date"] == day)
             if not trades[t]:
                 continue
             rule = in_force("price_limit", day, board=board, kind="normal")
@@ -357,9 +484,16 @@ def naive(data: Dataset) -> tuple[dict[str, np.ndarray], dict[str, int]]:
             if fresh is not None and fresh["first_session"] <= age <= fresh["last_session"]:
                 rule = fresh
             row = bars[code, day]
-            sides = {side: naive_side(row, side, (rule or {}).get(side)) for side in ("up", "down")}
+            sides = {side: naive_side(row, side, (rule or {}).get(side), before, cash) for side in ("up", "down")}
+            before, cash = row["close"], 0.0
             out["at_upper"][t, i], out["at_lower"][t, i] = sides["up"][0], sides["down"][0]
             counts[max((basis for _, basis in sides.values()), key=order.index)] += 1
+    for t in range(len(days)):
+        if not np.isnan(out["liquidity"][t]).all():
+            out["liquidity"][t, np.isnan(out["liquidity"][t])] = 0.0
+        able = [row for row in fresh_spread[: t + 1] if not np.isnan(row).all()]
+        if able:
+            out["volatility"][t, np.isnan(out["volatility"][t])] = np.nanmedian(able[-1])
     return out, counts
 
 
@@ -388,6 +522,45 @@ def test_a_large_trade_leaves_the_window_without_a_trace() -> None:
     assert tape.volatility[64:, 0] == pytest.approx([0.01 * (60 / 59) ** 0.5] * 26, rel=1e-12)  # a mean of 0 up to rounding
     assert np.isnan(tape.volatility[:20]).all()
     assert np.isfinite(tape.volatility[20:]).all()
+
+
+def test_a_stock_back_from_a_suspension_has_its_last_liquidity_and_volatility() -> None:
+    """Three stocks: one that always trades, one suspended for 70 sessions, one listed on session 100 (and traded two sessions later)."""
+    days = weekdays(date(2021, 1, 4), 110)
+    rows = []
+    for t, day in enumerate(days):
+        size = 0.01 * (-1) ** t
+        rows.append({"date": day, "asset": "600000.SH", "ret": size, "amount": 100.0})
+        if not 30 <= t < 100:
+            rows.append({"date": day, "asset": "600001.SH", "ret": 3 * size, "amount": float(t + 1)})
+        if t >= 102:
+            rows.append({"date": day, "asset": "600003.SH", "ret": size, "amount": 9.0})
+    data = dataset(rows, [{"asset": "600003.SH", "list_date": days[100]}])
+    tape, _ = tape_of(data)
+    assert tape.liquidity is not None
+    assert tape.volatility is not None
+    assert tape.liquidity[30, 1] == pytest.approx(np.mean(np.arange(11, 31)))
+    assert tape.liquidity[49:101, 1].tolist() == [30.0] * 52  # the window has left all but the last trade behind, then that one too
+    assert tape.liquidity[101, 1] == 101.0
+    assert np.isnan(tape.liquidity[0]).all()  # nothing is known of anyone
+    assert tape.liquidity[1:103, 2].tolist() == [0.0] * 102
+    assert tape.liquidity[103:, 2].tolist() == [9.0] * 7
+    assert np.isnan(tape.volatility[:20]).all()
+    assert tape.volatility[20:, 1] == pytest.approx(0.03, rel=0.05)
+    assert len(set(tape.volatility[71:, 1].tolist())) == 1  # with 19 and fewer returns left, and until it has 20 again
+    assert tape.volatility[20, 2] == (tape.volatility[20, 0] + tape.volatility[20, 1]) / 2
+    assert tape.volatility[105:, 2].tolist() == tape.volatility[105:, 0].tolist()  # the only one with returns of its own
+
+
+def test_a_market_whose_stocks_all_rest_keeps_its_median() -> None:
+    days = weekdays(date(2021, 1, 4), 130)
+    rows = [{"date": day, "asset": "600000.SH", "ret": 0.01 * (-1) ** t, "amount": 100.0} for t, day in enumerate(days) if t < 30]
+    rows += [
+        {"date": day, "asset": "600001.SH", "ret": 0.0 if t % 10 == 0 else None, "amount": 1.0} for t, day in enumerate(days) if t > 29
+    ]
+    tape, _ = tape_of(dataset(rows))
+    assert tape.volatility is not None
+    assert tape.volatility[100] == pytest.approx([0.01] * 2, rel=0.05)
 
 
 # ---------------------------------------------------------------- time travel
@@ -460,14 +633,26 @@ def test_a_stock_is_paid_out_after_its_last_session() -> None:
         {"asset": "600003.SH", "delist_date": date(2021, 3, 7)},  # a Sunday: the Friday before, row 4, though it last traded on row 3
         {"asset": "600004.SH", "delist_date": days[-1] + 30 * DAY},  # not known yet
         {"asset": "600005.SH", "delist_date": days[-1]},
-        {"asset": "600006.SH", "delist_date": days[2]},  # but trades until row 5
+        {"asset": "600006.SH", "delist_date": days[2]},  # but has bars until row 5
     ]
     data = dataset(rows, assets)
     tape, facts = tape_of(data, US, PortfolioSettings(kind="long_only"))
-    assert tape.last_session.tolist() == [8, 4, 4, 8, 7, 5]
+    assert tape.last_session.tolist() == [8, 4, 4, 8, 7, 2]
     assert tape.payout.tolist() == [-0.3] * 6
-    assert "1 stocks trade after their delist_date (600006.SH): their last trade counts" in facts.notes
+    assert tape.tradable[:, 5].tolist() == [True] * 3 + [False] * 5
+    assert np.isfinite(tape.returns[:, 5]).tolist() == [True] * 3 + [False] * 5
+    said = "1 stocks trade after their delist_date (600006.SH): they are paid out at that day, and 3 later stock-days are left aside"
+    assert any(note.startswith(said) for note in facts.notes)
     assert tape_of(data)[0].payout.tolist() == [0.0] * 6
+    early, _ = tape_of(data.as_of(days[3]), US, PortfolioSettings(kind="long_only"))
+    assert early.last_session[5] == 2, "a bar that comes later moves nothing"
+
+
+def test_a_delisting_before_the_data_leaves_nothing_to_trade() -> None:
+    days = weekdays(date(2021, 3, 1), 3)
+    tape, _ = tape_of(dataset(quiet(days), [{"asset": "600000.SH", "delist_date": days[0] - 7 * DAY}]))
+    assert tape.last_session.tolist() == [-1]
+    assert not tape.tradable.any()
 
 
 # ---------------------------------------------------------------- fees, short sales, settlement

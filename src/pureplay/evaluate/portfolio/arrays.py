@@ -46,8 +46,9 @@ class Tape:
     opened or enlarged. buy_rate, sell_rate: cost of a trade as a decimal of its value: fees, duty, commission and slippage. borrow_rate:
     decimal of the short value, a session. settlement: sessions that a bought share must be held. last_session: index of the last session
     before a name is paid out as delisted, at least `sessions` where it never is. payout: return that a delisted name pays on its last
-    value. liquidity: mean traded value known before the session, volatility: daily return volatility known before it; None switches limits
-    on participation and impact off, NaN leaves a name without them.
+    value. liquidity: mean traded value known before the session (0 = nothing can be traded under a limit on participation, and no impact
+    without one), volatility: daily return volatility known before it. None switches limits on participation and impact off; so does NaN
+    for a name, which a tape that was loaded has only on sessions before which nothing is known of any name.
     """
 
     returns: FloatArray

@@ -62,21 +62,20 @@ def listing_days(data: Dataset, market: Market) -> DayArray:
     return days
 
 
-def last_sessions(data: Dataset, market: Market) -> tuple[NumberArray, NumberArray]:
-    """Index of each stock's last session, the number of sessions where it has none; and the stocks that trade after delist_date.
+def last_sessions(data: Dataset, market: Market) -> tuple[NumberArray, BoolArray]:
+    """Index of each stock's last session, the number of sessions where it has none; and where a stock trades after it.
 
-    Such a stock ends with its last trade. A delist_date after the last session of the data is not known yet and counts as none.
+    The last session is that of delist_date, or the one before where delist_date is none; -1 where it lies before the data. A trade after
+    it does not move it, since it was not known on that day. A delist_date after the last session of the data is not known yet and counts
+    as none.
     """
     sessions, assets = market.axes.shape
     out = np.full(assets, sessions, dtype=np.int64)
     column, stated = _asset_days(data, market.axes, "delist_date")
     dates = market.axes.sessions.dates
     column, stated = column[stated <= dates[-1]], stated[stated <= dates[-1]]
-    stop = np.searchsorted(dates, stated, side="right").astype(np.int64) - 1
-    own = market.traded[:, column]
-    last_trade = np.where(own.any(axis=0), sessions - 1 - np.argmax(own[::-1], axis=0), -1)
-    out[column] = np.maximum(stop, last_trade)
-    return out, column[last_trade > stop]
+    out[column] = np.searchsorted(dates, stated, side="right").astype(np.int64) - 1
+    return out, market.traded & (np.arange(sessions)[:, None] > out)
 
 
 def status_days(data: Dataset, axes: Axes, kind: str) -> BoolArray | None:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pureplay.evaluate.portfolio.references import Cash, reference_ticks
 from pureplay.evaluate.portfolio.rules import MarketRules, Rule
 from pureplay.evaluate.portfolio.ruletables import PARTS
 from pureplay.market import Market
@@ -21,7 +22,6 @@ BASES: Final = ("unlimited", "given", "computed", "inferred", "unknown")
 
 _UNLIMITED, _GIVEN, _COMPUTED, _INFERRED, _UNKNOWN = range(len(BASES))
 _NONE: Final = -1  # no limit, where a limit is a number of millionths
-_MOST_TICKS: Final = 4e11  # beyond it the whole-number arithmetic would overflow
 
 NumberArray = npt.NDArray[np.int64]
 
@@ -37,11 +37,13 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """at_upper, at_lower: the stock traded and closed at its limit, (sessions, assets). counts: traded stock-days by `BASES`."""
+    """at_upper, at_lower: the stock traded and closed at its limit, (sessions, assets). counts: traded stock-days by `BASES`. adjusted:
+    those among the inferred ones that have a close, but a reference that is not exactly known."""
 
     at_upper: BoolArray
     at_lower: BoolArray
     counts: NumberArray
+    adjusted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,30 +68,35 @@ def at_limits(
     boards: tuple[str, ...],
     listed: DayArray,
     special: BoolArray | None,
+    cash: Cash,
 ) -> Limits:
     """Where each stock closed at a price limit.
 
     board: number of each stock's board among `boards`. listed: its day of listing, by which the rule of the first sessions is chosen.
-    special: where it is under special treatment; None = nowhere.
+    special: where it is under special treatment; None = nowhere. cash: dividends by ex-date.
 
     A side whose limit stands in the bars is reached where the close is at it, give or take half a tick. Else the dated rule gives it:
-    reference = close / (1 + return), the price that the exchange had carried over, rounded to the tick; limit = reference × (1 ± p),
-    half a tick rounded up, in whole numbers. Without a close, a return within `tolerance` of ±p counts. On the ex-date of a cash dividend
-    close / (1 + return) lies a little off the exchange's own reference, which may move the limit by a tick.
+    limit = reference × (1 ± p), half a tick rounded up, in whole numbers. The reference is that of `reference_ticks`: the price that the
+    exchange had carried over, rounded to the tick: close / (1 + return), or on a stated ex-date previous close - cash. Where an ex-date or
+    other adjustment leaves it uncertain, a close that may have been at its limit counts as at it, and the stock-day as inferred. Without a
+    close, a return within `tolerance` of ±p counts. The first bar of a stock has no previous close: an ex-date that no table states is not
+    seen there.
     """
     dated = _dated(rules, market, board, boards, listed)
     upper, lower = np.zeros(market.axes.shape, dtype=bool), np.zeros(market.axes.shape, dtype=bool)
-    counts = np.zeros((market.axes.shape[0], len(BASES)), dtype=np.int64)
+    counts = np.zeros((market.axes.shape[1], len(BASES) + 1), dtype=np.int64)
     flags = np.zeros((0, 0), dtype=bool) if special is None else special
 
     def work(first: int, last: int) -> None:
         _reached(
             first, last, prices.close, market.returns, market.traded, prices.limit_up, prices.limit_down, flags, board, dated.up,
-            dated.down, dated.start, dated.stop, dated.first_up, dated.first_down, rules.tick, rules.tolerance, upper, lower, counts,
+            dated.down, dated.start, dated.stop, dated.first_up, dated.first_down, cash.first, cash.session, cash.amount, rules.tick,
+            rules.tolerance, upper, lower, counts,
         )  # fmt: skip
 
-    over_blocks(work, market.axes.shape[0])
-    return Limits(at_upper=upper, at_lower=lower, counts=counts.sum(axis=0))
+    over_blocks(work, market.axes.shape[1])
+    total = counts.sum(axis=0)
+    return Limits(at_upper=upper, at_lower=lower, counts=total[: len(BASES)], adjusted=int(total[-1]))
 
 
 def _parts(rule: Rule, side: str) -> int:
@@ -141,14 +148,18 @@ def _reached(
     stop: NumberArray,
     first_up: NumberArray,
     first_down: NumberArray,
+    cash_first: NumberArray,
+    cash_session: NumberArray,
+    cash_amount: FloatArray,
     tick: float,
     tolerance: float,
     upper: BoolArray,
     lower: BoolArray,
     counts: NumberArray,
 ) -> None:
-    for t in range(first, last):
-        for i in range(board.size):
+    previous, next_cash = np.full(board.size, np.nan), cash_first[: board.size].copy()
+    for t in range(traded.shape[0]):
+        for i in range(first, last):
             if not traded[t, i]:
                 continue
             kind = 1 if special.shape[0] > 0 and special[t, i] else 0
@@ -156,16 +167,26 @@ def _reached(
             for row in range(first_up.size):
                 if start[row, i] <= t < stop[row, i]:
                     p, q = first_up[row], first_down[row]
-            price = close[t, i] if close.shape[0] > 0 else np.nan
+            price, change, paid = close[t, i] if close.shape[0] > 0 else np.nan, returns[t, i], 0.0
+            while next_cash[i] < cash_first[i + 1] and cash_session[next_cash[i]] <= t:
+                paid += cash_amount[next_cash[i]]
+                next_cash[i] += 1
+            reference, exact = -1, True
+            if price > 0.0 and change > -1.0:
+                reference, exact = reference_ticks(price, change, previous[i], paid, tick)
+            previous[i] = price
             above = limit_up[t, i] if limit_up.shape[0] > 0 else np.nan
             below = limit_down[t, i] if limit_down.shape[0] > 0 else np.nan
-            upper[t, i], basis = _side(1, price, returns[t, i], above, p, tick, tolerance)
-            lower[t, i], other = _side(-1, price, returns[t, i], below, q, tick, tolerance)
-            counts[t, max(basis, other)] += 1
+            upper[t, i], basis = _side(1, price, change, reference, exact, above, p, tick, tolerance)
+            lower[t, i], other = _side(-1, price, change, reference, exact, below, q, tick, tolerance)
+            counts[i, max(basis, other)] += 1
+            counts[i, -1] += 1 if max(basis, other) == _INFERRED and not exact else 0
 
 
 @kernel
-def _side(sign: int, price: float, change: float, given: float, parts: int, tick: float, tolerance: float) -> tuple[bool, int]:
+def _side(
+    sign: int, price: float, change: float, reference: int, exact: bool, given: float, parts: int, tick: float, tolerance: float
+) -> tuple[bool, int]:
     """Whether one side's limit was reached (sign 1 the upper, -1 the lower one), and how that is known."""
     if price > 0.0 and given > 0.0:
         return bool(sign * (price - given) >= -0.5 * tick), _GIVEN
@@ -174,10 +195,8 @@ def _side(sign: int, price: float, change: float, given: float, parts: int, tick
     if not np.isfinite(change):
         return False, _UNKNOWN
     if price > 0.0 and change > -1.0:
-        ticks = np.floor(price / (1.0 + change) / tick + 0.5)
-        if not ticks < _MOST_TICKS:
+        if reference < 0:
             return False, _UNKNOWN
-        whole = np.int64(ticks)
-        limit = (2 * whole * (PARTS + sign * parts) + PARTS) // (2 * PARTS)
-        return bool(sign * (price - limit * tick) >= -0.5 * tick), _COMPUTED
+        limit = (2 * reference * (PARTS + sign * parts) + PARTS) // (2 * PARTS)
+        return bool(sign * (price - limit * tick) >= -0.5 * tick), _COMPUTED if exact else _INFERRED
     return bool(sign * change >= parts / PARTS - tolerance), _INFERRED

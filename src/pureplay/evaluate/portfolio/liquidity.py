@@ -18,23 +18,45 @@ SPREAD_MINIMUM: Final = 20
 
 
 def mean_amount(amount: FloatArray, traded: BoolArray, window: int) -> FloatArray:
-    """Mean traded value over the sessions traded among the `window` sessions before each one; NaN where there is none.
+    """Mean traded value over the sessions traded among the `window` sessions before each one; where there is none, the last such mean.
 
-    The session itself is left out, and so is a session whose amount is missing. Each window is summed afresh.
+    The session itself is left out, and so is a session whose amount is missing. Each window is summed afresh. 0 where a stock had no
+    traded value yet, NaN where no stock had one.
     """
     out = np.empty(amount.shape)
     over_blocks(lambda first, last: _means(first, last, amount, traded, window, out), amount.shape[0])
+    over_blocks(lambda first, last: _carry(first, last, out), amount.shape[1])
+    known = np.isfinite(out).any(axis=1, keepdims=True)  # once true it stays so, as every mean is carried on
+    np.copyto(out, 0.0, where=known & np.isnan(out))
     return out
 
 
 def return_spread(returns: FloatArray) -> FloatArray:
-    """Standard deviation (n - 1) of the finite returns of the 60 sessions before each one; NaN where there are fewer than 20.
+    """Standard deviation (n - 1) of the finite returns of the 60 sessions before each one.
 
-    The session itself is left out. Two passes over each window.
+    The session itself is left out. Two passes over each window. Where there are fewer than 20 returns: the stock's last such figure; else
+    the median over the stocks that have 20 on the session, or on the last one on which any had; NaN before.
     """
     out = np.empty(returns.shape)
     over_blocks(lambda first, last: _spreads(first, last, returns, SPREAD_SESSIONS, SPREAD_MINIMUM, out), returns.shape[0])
+    middle = np.full((returns.shape[0], 1), np.nan)
+    for t, row in enumerate(out):
+        own = row[np.isfinite(row)]
+        if own.size:
+            middle[t] = np.median(own)
+    _carry(0, 1, middle)
+    over_blocks(lambda first, last: _carry(first, last, out), returns.shape[1])
+    np.copyto(out, middle, where=np.isnan(out))
     return out
+
+
+@kernel
+def _carry(first: int, last: int, block: FloatArray) -> None:
+    """Fill what is missing with the last value of its column."""
+    for t in range(1, block.shape[0]):
+        for i in range(first, last):
+            if np.isnan(block[t, i]):
+                block[t, i] = block[t - 1, i]
 
 
 @kernel

@@ -13,6 +13,7 @@ from pureplay.evaluate.portfolio.arrays import Tape
 from pureplay.evaluate.portfolio.boards import board_numbers, last_sessions, listing_days, status_days
 from pureplay.evaluate.portfolio.limits import BASES, Prices, at_limits
 from pureplay.evaluate.portfolio.liquidity import mean_amount, return_spread
+from pureplay.evaluate.portfolio.references import cash_dividends
 from pureplay.evaluate.portfolio.rules import MarketRules
 from pureplay.evaluate.portfolio.settings import PortfolioSettings
 from pureplay.market import Market
@@ -32,7 +33,8 @@ class TapeFacts:
     """Where a tape comes from and what it could not know.
 
     rules, digest: name of the market rules and SHA-256 of what they say. The traded stock-days by how their price limits are known:
-    given: from limit_up and limit_down of the bars; computed: from close, return and the dated rule; inferred: from the return alone;
+    given: from limit_up and limit_down of the bars; computed: from close, return, stated dividends and the dated rule; inferred: from the
+    return alone, or from a reference that an ex-date or other adjustment leaves uncertain;
     unlimited: no limit held; unknown: a limit held, but neither bars nor return tell whether it was reached (taken as not reached).
     approximate: whether any is inferred. at_upper, at_lower: stock-days that closed at a limit. boards: stocks of each board.
     notes: what the data lack and what was assumed in their place.
@@ -60,11 +62,13 @@ class TapeFacts:
 def load_tape(data: Dataset, market: Market, rules: MarketRules, settings: PortfolioSettings) -> tuple[Tape, TapeFacts]:
     """What the market gives and allows on each session of `market`, the blocks of the same dataset.
 
-    tradable: it traded, and `status` calls it suspended on no such day. Limits: see `at_limits`. enterable: False where a no_entry row
-    of the rules holds. buy_rate, sell_rate: the dated fees (unless settings.fees is off) plus commission and slippage. borrow_rate: the
-    rate a year × calendar days since the session before / day_count. shorting: by the rules, or always with settings.shorting "paper".
-    last_session: `assets.delist_date`, or a later last trade. liquidity: mean amount over the sessions traded among the
-    liquidity_sessions sessions before; volatility: sd of the returns of the 60 sessions before. Both None where bars have no amount.
+    tradable: it traded, `status` calls it suspended on no such day, and its `assets.delist_date` is not over. Limits: see `at_limits`.
+    enterable: False where a no_entry row of the rules holds. buy_rate, sell_rate: the dated fees (unless settings.fees is off) plus
+    commission and slippage. borrow_rate: the rate a year × calendar days since the session before / day_count. shorting: by the rules, or
+    always with settings.shorting "paper". last_session: `assets.delist_date`; returns: NaN after it, even where bars go on. liquidity:
+    mean amount over the sessions traded among the liquidity_sessions sessions before; over a longer suspension the last such mean, 0 for
+    a stock that has not traded yet. volatility: sd of the returns of the 60 sessions before; with too few the stock's last one, or the
+    median of the session. Both None where bars have no amount.
     Every value at a session uses what was known at its close; liquidity and volatility what was known before it.
 
     Raises TableError for stocks of an unknown board or a market of other data, SettingError where the fees, the settlement or, for a
@@ -79,13 +83,16 @@ def load_tape(data: Dataset, market: Market, rules: MarketRules, settings: Portf
     special, suspended = (status_days(data, market.axes, kind) for kind in ("ST", "suspended"))
     listed = listing_days(data, market)
     prices, crossed = _sound_limits(bars.prices())
-    limits = at_limits(market, prices, rules, board=board, boards=names, listed=listed, special=special)
+    limits = at_limits(
+        market, prices, rules, board=board, boards=names, listed=listed, special=special, cash=cash_dividends(data, market.axes)
+    )
     last, late = last_sessions(data, market)
+    gone = np.flatnonzero(late.any(axis=0))
     amount = bars.block("amount")
     extra = (settings.commission_bps + settings.slippage_bps) / 1e4
     tape = Tape(
-        returns=market.returns,
-        tradable=market.traded if suspended is None else market.traded & ~suspended,
+        returns=np.where(late, np.nan, market.returns) if gone.size else market.returns,
+        tradable=market.traded & ~(late if suspended is None else late | suspended),
         at_upper=limits.at_upper,
         at_lower=limits.at_lower,
         enterable=_enterable(data, market, rules, special),
@@ -109,7 +116,11 @@ def load_tape(data: Dataset, market: Market, rules: MarketRules, settings: Portf
         at_upper=int(limits.at_upper.sum()),
         at_lower=int(limits.at_lower.sum()),
         boards={name: int((board == number).sum()) for number, name in enumerate(names)},
-        notes=(*_data_notes(data, market, rules, settings), *_limit_notes(rules, counts, crossed), *_trade_notes(market, late, lone)),
+        notes=(
+            *_data_notes(data, market, rules, settings),
+            *_limit_notes(rules, counts, limits.adjusted, crossed),
+            *_trade_notes(market, gone, int(late.sum()), lone),
+        ),
     )
     return tape, facts
 
@@ -227,29 +238,39 @@ def _data_notes(data: Dataset, market: Market, rules: MarketRules, settings: Por
     return notes
 
 
-def _limit_notes(rules: MarketRules, counts: Mapping[str, int], crossed: int) -> list[str]:
+def _limit_notes(rules: MarketRules, counts: Mapping[str, int], adjusted: int, crossed: int) -> list[str]:
     notes, total = [], sum(counts.values())
+    blank = counts["inferred"] - adjusted
     if crossed:
         notes.append(
             f"{crossed} stock-days have a limit_up or limit_down that is 0 or less, or a limit_up not above the limit_down: both are left "
             "aside there, and the dated rule counts"
         )
-    if counts["inferred"]:
+    if blank:
         notes.append(
-            f"price limits of {counts['inferred']} of {total} stock-days are approximate: bars have no close there, so a return within "
+            f"price limits of {blank} of {total} stock-days are approximate: bars have no close there, so a return within "
             f"{rules.tolerance:g} of the limit counts as having reached it"
+        )
+    if adjusted:
+        notes.append(
+            f"price limits of {adjusted} of {total} stock-days are approximate: close and return show an ex-date or other adjustment whose "
+            "reference price is not exactly known (cash that no row of dividends states, or shares issued), so a close that may have been "
+            "at its limit counts as having reached it"
         )
     if counts["unknown"]:
         notes.append(f"whether {counts['unknown']} of {total} stock-days closed at a limit is unknown: they have no return; taken as no")
     return notes
 
 
-def _trade_notes(market: Market, late: NumberArray, suspended: int) -> list[str]:
+def _trade_notes(market: Market, late: NumberArray, bars: int, suspended: int) -> list[str]:
     notes = []
     if late.size:
         more = " …" if late.size > _SHOWN else ""
         codes = ", ".join(market.axes.assets[column] for column in late[:_SHOWN])
-        notes.append(f"{late.size} stocks trade after their delist_date ({codes}{more}): their last trade counts")
+        notes.append(
+            f"{late.size} stocks trade after their delist_date ({codes}{more}): they are paid out at that day, and {bars} later stock-days "
+            "are left aside; correct the date or the bars"
+        )
     if suspended:
         notes.append(f"{suspended} stock-days have a trade, but status calls them suspended: no order is filled there")
     return notes
