@@ -82,7 +82,7 @@ def grow_names(names: Names, size: int, returns: FloatArray) -> None:
     """Let positions drift with the returns of a session; where there is none they stay."""
     for j in range(size):
         r = returns[names.asset[j]]
-        names.value[j] *= 1.0 + r if r == r else 1.0  # noqa: PLR0124 - NaN is not equal to itself
+        names.value[j] *= 1.0 + r if r == r else 1.0
 
 
 @kernel
