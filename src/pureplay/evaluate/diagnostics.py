@@ -114,7 +114,7 @@ def _factor_block(score: FloatArray, base: FloatArray, scratch: Workspace, found
         for k in range(1, n):
             ties |= score[t, order[k]] == score[t, order[k - 1]]
         for f in range(found.shape[1]):
-            m = _keep_known(base[t, f], score[t], order[:n], values, scores, scratch)
+            m = _keep_known(base[t, f], score[t], order[:n], values, scores if ties else scores[:0], scratch)
             if m < 2:
                 continue
             _sort_places(values, m, places, scratch)
@@ -128,14 +128,16 @@ def _factor_block(score: FloatArray, base: FloatArray, scratch: Workspace, found
 
 @kernel
 def _keep_known(y: FloatArray, x: FloatArray, order: IndexArray, values: FloatArray, scores: FloatArray, scratch: Workspace) -> int:
-    """Values of y where they are finite, in the order given, with the scores beside them; sorting keys and their counts likewise."""
+    """Values of y where they are finite, in the order given, and the scores where there is room for them; sorting keys, their counts."""
     here, _, rounded, counts = scratch
     bits, m, mask = rounded.view(np.uint32), 0, np.uint32(_BUCKETS - 1)
     counts[:] = 0
     for k in range(order.size):
         v = y[order[k]]
         if np.isfinite(v):
-            values[m], scores[m], rounded[m] = v, x[order[k]], np.float32(v)
+            values[m], rounded[m] = v, np.float32(v)
+            if scores.size > 0:
+                scores[m] = x[order[k]]
             word = bits[m]
             word = (~word if word >> np.uint32(31) else word | np.uint32(0x80000000)) >> np.uint32(_DROPPED)
             here[m] = (np.uint64(word) << np.uint64(32)) | np.uint64(m)

@@ -16,7 +16,7 @@ def departures(tape: Tape, write_off_sessions: int) -> tuple[RowArray, RowArray]
     An asset is there on the session after its last one, and on each session that is the last of exactly write_off_sessions (0 = never)
     on which it did not trade. What is bought later has traded by then, so a position is paid out on one of these sessions or never.
     """
-    sessions, assets = tape.returns.shape
+    sessions = tape.returns.shape[0]
     ended = np.flatnonzero(tape.last_session < sessions - 1)
     row, asset = tape.last_session[ended].astype(np.int64) + 1, ended.astype(np.int64)
     if 0 < write_off_sessions <= sessions:

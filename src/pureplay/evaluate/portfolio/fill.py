@@ -22,6 +22,8 @@ _SETTLEMENT: Final = BLOCKED.index("settlement")
 _PARTICIPATION: Final = BLOCKED.index("participation")
 _WITHIN: Final = 1e-12  # of a leg's exposure: less than this over or under it is rounding
 _EXACT: Final = 1e-13  # to which k and the value after costs are solved
+_LEAST: Final = 1e-9  # of a leg's exposure: a smaller k is tried as 0
+_TOGETHER: Final = 9  # rounds for V' and both scales at once
 _ROUNDS: Final = 200
 _SECANT: Final = 20  # rounds after which the value after costs is bisected
 
@@ -69,8 +71,8 @@ class Fill(NamedTuple):
     at: place in the list of names. order: +1 an unfilled purchase that is tried again, -1 a sale, 0 an order of a rebalance. weight: at
     least 0. now: position before the trade. low, high: bounds of the market. floor, ceiling: those and the order's own. position: after
     the trade. impact: cost of a trade d is impact × |d|^1.5. frozen: sum of the leg's positions that take no part. most: highest k over
-    the value after costs. scale: k found. open: places in the list of names of the orders not filled in full. tally: number of these, of names
-    sold out, and of positions of the other sign than their leg that are not tried again.
+    the value after costs. scale: k found. open: places in the list of names of the orders not filled in full. tally: number of these, of
+    names sold out, and of positions of the other sign than their leg that are not tried again.
     """
 
     at: RowArray
@@ -139,10 +141,88 @@ def blocking(market: Market, s: int, i: int, v: float, locked: float, goal: floa
 
 @kernel
 def settle(fill: Fill, deal: Deal, worth: float, buy: float, sell: float, again: bool) -> float:
-    """Value after costs V' = worth - costs(V'), by secants, and by halves where those do not close in; fills positions and scales.
+    """Value after costs V' = worth - costs(V'); fills positions and scales.
 
-    again: orders are tried again, so that their own bounds move with V'.
+    again: orders are tried again, so that their own bounds move with V'. Newton on V' and the scales of both legs at once, which takes
+    few rounds; where that does not close in, one after the other within brackets.
     """
+    point, steps, pulls, fill.scale[:] = worth, np.zeros(2), np.zeros(2), deal.exposure * worth
+    for _ in range(_TOGETHER):
+        spent, ahead, lean, found = 0.0, 0.0, 0.0, True
+        for leg in range(2):
+            cost, slope, still = _step(fill, deal, leg, point, buy, sell, again, steps, pulls)
+            found = found and still
+            spent += cost
+            ahead += slope * steps[leg]
+            lean += slope * pulls[leg]
+        if found and abs(worth - spent - point) <= _EXACT * worth:
+            return point
+        shift = (worth - spent - ahead - point) / (1.0 + lean)
+        point += shift
+        if not (point > 0.0 and steps[0] < math.inf and steps[1] < math.inf):
+            break
+        fill.scale[:] = np.minimum(np.maximum(fill.scale + steps + pulls * shift, 0.0), fill.most * point)
+    return _settle_within(fill, deal, worth, buy, sell, again)
+
+
+@kernel
+def _step(
+    fill: Fill, deal: Deal, leg: int, point: float, buy: float, sell: float, again: bool, steps: FloatArray, pulls: FloatArray
+) -> tuple[float, float, bool]:
+    """Fill a leg at its scale; returns the costs, their slope over the scale, and whether the leg fills its exposure.
+
+    Enters the step that the scale should take (inf: Newton cannot tell), and how far the scale moves with V'.
+    """
+    start, stop = (0, fill.places[0]) if leg == 0 else (fill.at.size - fill.places[1], fill.at.size)
+    exposure, top = deal.exposure[leg] * point, fill.most[leg] * point
+    if again:
+        _bind_orders(fill, start, stop, exposure)
+    k = min(fill.scale[leg], top)
+    k = k if k > _LEAST * exposure else 0.0
+    total, slope, cost, lean = _sweep(fill, start, stop, k, buy if leg == 0 else sell, sell if leg == 0 else buy)
+    gap = exposure - fill.frozen[leg] - total
+    fill.scale[leg], steps[leg], pulls[leg] = k, 0.0, 0.0
+    if k >= top and gap >= -_WITHIN * exposure:
+        pulls[leg] = fill.most[leg]
+        return cost, lean, True
+    if k == 0.0 and gap < -_WITHIN * exposure:
+        return cost, 0.0, True
+    if slope > 0.0 and k > 0.0:
+        steps[leg], pulls[leg] = max(gap / slope, -k), deal.exposure[leg] / slope
+        return cost, lean, abs(gap) <= _EXACT * exposure
+    if gap < 0.0:
+        steps[leg] = -k if k > 0.0 else math.inf
+    else:
+        steps[leg] = top - k if slope == 0.0 else gap / slope
+    return cost, 0.0, False
+
+
+@kernel
+def _sweep(fill: Fill, start: int, stop: int, k: float, more: float, less: float) -> tuple[float, float, float, float]:
+    """Positions of a leg at k; their sum, its slope to the right, the costs and their slope."""
+    weights, floors, ceilings, now, impacts, position = fill.weight, fill.floor, fill.ceiling, fill.now, fill.impact, fill.position
+    total, slope, cost, lean = 0.0, 0.0, 0.0, 0.0
+    for j in range(start, stop):
+        weight, floor, ceiling = weights[j], floors[j], ceilings[j]
+        wanted = k * weight
+        x = floor if wanted < floor else wanted
+        free = weight if wanted < ceiling else 0.0
+        free = free if wanted >= floor else 0.0
+        x = ceiling if x > ceiling else x
+        position[j] = x
+        d = x - now[j]
+        size = abs(d)
+        rate, hit = more if d > 0.0 else less, impacts[j] * math.sqrt(size)
+        total += x
+        slope += free
+        cost += size * (rate + hit)
+        lean += (free if d > 0.0 else -free) * (rate + 1.5 * hit)
+    return total, slope, cost, lean
+
+
+@kernel
+def _settle_within(fill: Fill, deal: Deal, worth: float, buy: float, sell: float, again: bool) -> float:
+    """The same by secants on V', and by halves where those do not close in, with the scales found for each V'."""
     low, high, point = -math.inf, worth, worth
     before, gap_before = worth, 0.0
     fill.scale[:] = deal.exposure * worth

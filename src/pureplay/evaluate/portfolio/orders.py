@@ -56,10 +56,9 @@ def trade(
     fill.places[:], fill.frozen[:] = 0, 0.0
     if rebalance:
         fill.tally[2] = 0
-    if rebalance or fill.tally[2] > 0:
-        _gather(market, deal, s, rebalance, names, size, lots, fill)
-    else:
-        _gather_open(market, deal, s, names, lots, fill, page)
+    from_list = not rebalance and fill.tally[2] == 0
+    count = _gather_open(s, names, fill, page) if from_list else _gather(rebalance, names, size, fill)
+    _lay_out(market, deal, s, names, count, lots, fill)
     fill.tally[0], fill.tally[1] = 0, 0
     if fill.places[0] + fill.places[1] == 0:
         return 0.0, 0
@@ -76,50 +75,57 @@ def trade(
 
 
 @kernel
-def _gather(market: Market, deal: Deal, s: int, rebalance: bool, names: Names, size: int, lots: FloatArray, fill: Fill) -> None:
-    """Lay out the orders of the session by leg: that of the weight wanted, else that of the position."""
+def _gather(rebalance: bool, names: Names, size: int, fill: Fill) -> int:
+    """List the names that take part, and add up the rest of each leg; returns how many take part."""
+    count = 0
     for j in range(size):
         w, v = names.weight[j], names.value[j]
         if w == 0.0 and v == 0.0:
             continue
         if rebalance or names.order[j] != 0:
-            _lay_out(market, deal, s, j, names, lots, fill)
+            fill.open[count] = j
+            count += 1
         elif (w if w != 0.0 else v) > 0.0:
             fill.frozen[0] += v
         else:
             fill.frozen[1] -= v
+    return count
 
 
 @kernel
-def _gather_open(market: Market, deal: Deal, s: int, names: Names, lots: FloatArray, fill: Fill, page: Page) -> None:
-    """Lay out the orders tried again; what takes no part is the rest of the legs."""
+def _gather_open(s: int, names: Names, fill: Fill, page: Page) -> int:
+    """The same from the list of orders tried again; what takes no part is the rest of the legs."""
+    count = 0
     fill.frozen[0], fill.frozen[1] = page.long_value[s], page.short_value[s]
     for each in range(fill.tally[0]):
         j = fill.open[each]
-        w, v = names.weight[j], names.value[j]
-        if names.order[j] == 0 or (w == 0.0 and v == 0.0):
-            continue
-        fill.frozen[0] -= max(v, 0.0)
-        fill.frozen[1] += min(v, 0.0)
-        _lay_out(market, deal, s, j, names, lots, fill)
+        v = names.value[j]
+        if names.order[j] != 0 and (names.weight[j] != 0.0 or v != 0.0):
+            fill.frozen[0] -= max(v, 0.0)
+            fill.frozen[1] += min(v, 0.0)
+            fill.open[count] = j
+            count += 1
+    return count
 
 
 @kernel
-def _lay_out(market: Market, deal: Deal, s: int, j: int, names: Names, lots: FloatArray, fill: Fill) -> None:
-    """Enter one order with its bounds."""
-    i, w, v = names.asset[j], names.weight[j], names.value[j]
-    leg = 0 if (w if w != 0.0 else v) > 0.0 else 1
-    sign = 1.0 if leg == 0 else -1.0
-    low, high = limits(market, deal, s, i, v, _locked(lots, s, market.settlement[s], i))
-    place = fill.places[0] if leg == 0 else fill.at.size - 1 - fill.places[1]
-    fill.places[leg] += 1
-    fill.at[place], fill.order[place], fill.weight[place], fill.now[place] = j, names.order[j], abs(w), sign * v
-    fill.low[place], fill.high[place] = (low, high) if leg == 0 else (-high, -low)
-    fill.floor[place], fill.ceiling[place], fill.impact[place] = fill.low[place], fill.high[place], 0.0
-    if deal.impact > 0.0 and market.liquidity.size > 0 and market.volatility.size > 0:
-        liquidity, volatility = market.liquidity[s, i], market.volatility[s, i]
-        if liquidity > 0.0 and math.isfinite(volatility):
-            fill.impact[place] = deal.impact * volatility / math.sqrt(liquidity)
+def _lay_out(market: Market, deal: Deal, s: int, names: Names, count: int, lots: FloatArray, fill: Fill) -> None:
+    """Enter the orders by leg, that of the weight wanted, else that of the position, with their bounds."""
+    costly = deal.impact > 0.0 and market.liquidity.size > 0 and market.volatility.size > 0
+    settlement = market.settlement[s]
+    for each in range(count):
+        j = fill.open[each]
+        i, w, v = names.asset[j], names.weight[j], names.value[j]
+        leg = 0 if (w if w != 0.0 else v) > 0.0 else 1
+        sign = 1.0 if leg == 0 else -1.0
+        low, high = limits(market, deal, s, i, v, _locked(lots, s, settlement, i))
+        place = fill.places[0] if leg == 0 else fill.at.size - 1 - fill.places[1]
+        fill.places[leg] += 1
+        fill.at[place], fill.order[place], fill.weight[place], fill.now[place] = j, names.order[j], abs(w), sign * v
+        fill.low[place], fill.high[place] = (low, high) if leg == 0 else (-high, -low)
+        fill.floor[place], fill.ceiling[place], fill.impact[place] = fill.low[place], fill.high[place], 0.0
+        if costly and market.liquidity[s, i] > 0.0 and math.isfinite(market.volatility[s, i]):
+            fill.impact[place] = deal.impact * market.volatility[s, i] / math.sqrt(market.liquidity[s, i])
 
 
 @kernel
