@@ -160,9 +160,10 @@ def test_the_opening_answers_the_question(whole: PortfolioStudy) -> None:
     assert said == (
         "R long-only made money after costs (+9.3 % a year net, t +2.32; +6.5 %, t +2.83, against CSI 300 without dividends). "
         "R long-short, until its short positions had to be closed (accounts end 2024-07-11), made money after costs, "
-        "but no more than chance explains (+6.2 % a year net, t +1.55). Under the same rules, long-only and long-short, the control own_only made +4.2 % and +1.1 %; "
+        "but no more than chance explains (+6.2 % a year net, t +1.55). "
+        "Under the same rules, long-only and long-short, the control own_only made +4.2 % and +1.1 %; "
         "the median of 5 shuffles +3.5 % (+1.9 % to +5.2 %) and +0.4 % (−1.2 % to +2.1 %). "
-        "After 34 trials the deflated Sharpe probability is 24.0 % and 24.0 %, short of the 95 % that would pass. "
+        "After 34 trials the deflated Sharpe probability is 24.0 % and 24.0 %, below the 95 % needed. "
         "More years needed to tell: 12 and 12."
     )
     assert len(said.split()) <= 120

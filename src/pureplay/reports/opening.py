@@ -36,7 +36,8 @@ def opening(verdict: OrthogonalICIR | None, trials: TrialCount | None, years: fl
     one-sided p; the ICIR and where chance signals land; how many settings were tried, and how often the best of as many signals that know
     nothing does as well; what shuffles and `own_only` get; how many more years an effect of this size would take to pass.
 
-    verdict: None where nothing can be evaluated. trials: None where no log is kept. years: length of the record in calendar years, None = `record_years` of the verdict.
+    verdict: None where nothing can be evaluated. trials: None where no log is kept. years: length of the record in
+    calendar years, None = `record_years` of the verdict.
     """
     if verdict is None:
         said = ("Not decidable: these scores cannot be judged, for the reason below.", _tried(trials, None))

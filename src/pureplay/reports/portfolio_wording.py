@@ -167,7 +167,7 @@ def _deflated(rows: dict[str, Record], told: list[str]) -> str:
     passed = [kind for kind, row in rows.items() if known(row["deflated"]) and row["deflated"] >= _PASS]
     bar = f"95{NO_BREAK}%"
     if not passed:
-        return f"{_by_kind(values, told)}, short of the {bar} that would pass"
+        return f"{_by_kind(values, told)}, below the {bar} needed"
     if len(passed) == len(told):
         return f"{_by_kind(values, told)}, which passes {bar}"
     return f"{_by_kind(values, told)}; only {enumerate_words(map(_kind, passed))} passes {bar}"
