@@ -37,7 +37,7 @@ def mix(**changes: Any) -> BusinessMixStudy:
         synthetic=True,
         settings={"purity": 0.8, "fallback": ("parent", "industry", "synthetic")},
         changed={"level": "leaf"},
-        evaluation={"grid_sessions": 20},
+        evaluation={"horizon_sessions": 20, "grid_sessions": 20},
         data={"first": "2021-06-01", "last": "2025-08-18", "sessions": 1100, "assets": 1017},
         windows=(20, 60),
         sector_scheme=None,
@@ -124,6 +124,29 @@ def test_the_opening_says_what_was_found_and_what_was_not() -> None:
     absent = mix().rows.with_columns(mean_ic=pl.lit(None, dtype=pl.Float64), reason=pl.lit("no names"))
     assert lead(mix(rows=absent)) == "The composite over 20 sessions cannot be evaluated: no names."
     assert shares({"share_products": None}) == "–"
+
+
+@pytest.mark.parametrize(
+    ("horizon", "grid", "words"),
+    [
+        (20, 5, "IC with the return over 20 sessions, rebalanced every 5 sessions:"),
+        (1, 20, "IC with the return over 1 session, rebalanced every 20 sessions:"),
+        (60, 60, "IC with the return over 60 sessions, rebalanced every 60 sessions:"),
+    ],
+)
+def test_published_figures_are_monthly_and_stand_beside_monthly_ones_alone(horizon: int, grid: int, words: str) -> None:
+    monthly, other = mix(), mix(evaluation={"horizon_sessions": horizon, "grid_sessions": grid})
+    said, text = text_of(page_of(monthly)), text_of(page_of(other))
+    assert "IC with the return over 20 sessions, rebalanced every 20 sessions:" in said
+    assert words in text
+    for figure in ("+30.77", "+9.29", "+1.17", "76.5"):
+        assert figure in said
+        assert figure not in text
+        assert figure not in lead(other)
+    assert "not comparable" not in said
+    assert "Published: monthly, not comparable." in text
+    assert "(published: monthly, not comparable)." in lead(other)
+    assert "onthly figures" not in said + text
 
 
 def test_what_is_absent_is_said() -> None:

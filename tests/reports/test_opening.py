@@ -7,7 +7,6 @@ from statistics import median
 from typing import Any
 
 import pytest
-from scipy import stats
 
 from pureplay.evaluate.deciding import record_years
 from pureplay.evaluate.records import CRITICAL_T, OrthogonalICIR
@@ -109,20 +108,67 @@ def test_the_level_and_its_null_band_are_those_of_the_record() -> None:
     assert "it has no ICIR" in said(replace(FOUND, orthogonal=replace(FOUND.orthogonal, icir=NAN)))
 
 
-def test_trials_lift_the_bar_that_the_best_of_them_has_to_pass() -> None:
-    """Oracle: the expected largest of n standard normal draws by quadrature; the formula of the text is an approximation of it."""
+def with_level(icir: float, p: float = 0.002, width: float = 0.25, t: float = 2.9) -> OrthogonalICIR:
+    """A verdict "found" at this ICIR of the score itself."""
+    return replace(FOUND, orthogonal=replace(FOUND.orthogonal, icir=icir, null=offset_null(width, p), test=mean_test(t)))
+
+
+def test_trials_come_with_the_chance_that_the_best_of_them_does_as_well() -> None:
     text = said(FOUND, trials(14))
-    assert (
-        "14 signal settings were tried on these data; the best of as many chance signals would reach about +0.222, which it passes" in text
-    )
-    grid = [-8 + 0.001 * k for k in range(16_001)]
-    mean = sum(x * 14 * stats.norm.pdf(x) * stats.norm.cdf(x) ** 13 for x in grid) * 0.001
-    assert offset_null().sd * mean == pytest.approx(0.222, abs=0.007)  # the approximation is some 2 % off at 14
-    assert "about +0.415, which it does not pass." in said(FOUND, trials(1000))
+    chance = 1 - 0.994**14  # 0.012 two-sided
+    assert chance == pytest.approx(0.081, abs=0.0005)
+    assert "14 signal settings were tried; the best of as many chance signals does as well in 8.1 % of cases (simulated null)." in text
+    assert "passes" not in text.split("settings were tried")[1]
+    assert "does as well in 99.8 % of cases" in said(FOUND, trials(1000))
+    assert "does as well in over 99.9 % of cases" in said(with_level(-0.3), trials(14))
+    assert "does as well in at most 0.7 % of cases" in said(with_level(0.5, p=1 / 1001), trials(14))
     assert "One signal setting was tried on these data." in said(FOUND, trials(1))
-    assert "chance signals would" not in said(FOUND, trials(1))
+    assert "does as well in" in said(FOUND, trials(1)).split("One signal setting")[0]
+    assert "simulated null" not in said(FOUND, trials(1))
     unknown = replace(FOUND, orthogonal=replace(FOUND.orthogonal, null=None))
-    assert "14 signal settings were tried on these data." in said(unknown, trials(14))
+    assert "14 signal settings were tried." in said(unknown, trials(14))
+
+
+EARNS = "Found: product information is what earns this score its result."
+ADDS = "Found: product information adds to the score, but the score itself earns nothing that chance does not."
+
+
+@pytest.mark.parametrize(
+    ("made", "counted", "head", "end"),
+    [
+        (with_level(0.5), trials(14), EARNS, "No more years are needed."),
+        (with_level(0.5), None, EARNS, "No more years are needed."),
+        (
+            with_level(-0.3, t=-2.9),
+            trials(1),
+            ADDS,
+            "No number of years would lift the score itself above chance if the estimate is right.",
+        ),
+        (with_level(0.05, p=0.7, t=2.306 / 2), None, ADDS, "The score's own mean would pass after about 12 more years."),
+        (with_level(0.352, p=0.012), trials(14), ADDS, "(own_only) gives +0.114."),
+    ],
+    ids=["earns", "no log", "negative", "inside the band", "best of 14"],
+)
+def test_found_is_qualified_where_the_score_itself_earns_nothing(
+    made: OrthogonalICIR, counted: TrialCount | None, head: str, end: str
+) -> None:
+    assert made.product_information == "found"
+    text = said(made, counted)
+    assert text.startswith(head)
+    assert text.endswith(end)
+    assert ("No more years are needed" in text) == (head == EARNS)
+    assert len(text.split()) <= 150
+
+
+@pytest.mark.parametrize(
+    "made",
+    [replace(FOUND, orthogonal=replace(FOUND.orthogonal, null=None)), with_level(0.5, p=1 / 1001), with_level(NAN)],
+    ids=["no null", "too few draws", "no ICIR"],
+)
+def test_found_says_where_chance_is_not_known(made: OrthogonalICIR) -> None:
+    text = said(made, trials(1000))
+    assert text.startswith("Found: product information adds to the score; whether the score itself beats chance cannot be told.")
+    assert "No more years are needed" not in text
 
 
 def test_placebos_stand_in_the_unit_of_the_signal() -> None:
@@ -156,7 +202,7 @@ def test_years_come_from_the_hardest_test_and_the_record(own_only: float, words:
 
 def test_years_are_said_as_they_apply() -> None:
     failed = with_paired(FOUND, 1.3, 2.9)
-    assert said(FOUND).endswith("No more years are needed.")
+    assert said(with_level(0.5)).endswith("No more years are needed.")
     assert said(failed, years=8.0) != said(failed, years=4.0)
     assert "years" not in said(failed, years=NAN)
     assert said(SHAPES["not found by shuffles"][0]).endswith("More years alone would not settle it, since the shuffles would gain too.")

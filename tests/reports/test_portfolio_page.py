@@ -159,10 +159,11 @@ def test_the_opening_answers_the_question(whole: PortfolioStudy) -> None:
     said = lead(whole).replace("\u00a0", " ")
     assert said == (
         "R long-only made money after costs (+9.3 % a year net, t +2.32; +6.5 %, t +2.83, against CSI 300 without dividends). "
-        "R long-short, while short sales were allowed (to 2024-07-11), made money after costs, but no more than chance explains "
-        "(+6.2 % a year net, t +1.55). Under the same rules, long-only and long-short, the control own_only made +4.2 % and +1.1 %; "
+        "R long-short, until its short positions had to be closed (accounts end 2024-07-11), made money after costs, "
+        "but no more than chance explains (+6.2 % a year net, t +1.55). "
+        "Under the same rules, long-only and long-short, the control own_only made +4.2 % and +1.1 %; "
         "the median of 5 shuffles +3.5 % (+1.9 % to +5.2 %) and +0.4 % (−1.2 % to +2.1 %). "
-        "After 34 trials the deflated Sharpe probability is 24.0 % and 24.0 %, short of the 95 % that would pass. "
+        "After 34 trials the deflated Sharpe probability is 24.0 % and 24.0 %, below the 95 % needed. "
         "More years needed to tell: 12 and 12."
     )
     assert len(said.split()) <= 120
@@ -200,9 +201,16 @@ def test_the_opening_says_what_passes_and_how_long_it_takes(whole: PortfolioStud
 
 def test_short_sales_that_never_end_are_no_restriction(whole: PortfolioStudy) -> None:
     until = replace(whole, data=dict(whole.data) | {"last": "2024-07-11"})
-    assert "while short sales were allowed" not in lead(until)
+    assert "R long-short made" in lead(until)
     paper = replace(whole, settings={"portfolio": {"shorting": "paper"}})
     assert "R long-short, as if short sales were always allowed, made" in lead(paper)
+
+
+@pytest.mark.parametrize("worst", [-1.0, None])
+def test_a_ruined_account_did_not_end_with_the_ban(whole: PortfolioStudy, worst: float | None) -> None:
+    made = with_figure(whole, "accounts", "net_min", worst, **plain() | {"kind": "long_short"})
+    assert "R long-short, until 2024-07-11, made money" in lead(made)
+    assert "had to be closed" not in lead(made)
 
 
 def test_what_is_not_evaluable_is_told_with_its_reason(whole: PortfolioStudy) -> None:

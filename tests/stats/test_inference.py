@@ -91,6 +91,19 @@ def test_ewc_says_nothing_of_a_constant() -> None:
     assert np.isnan([found.t, found.p]).all()
 
 
+@pytest.mark.parametrize("level", [0.1, -1e-9, 1e6])
+def test_a_series_that_varies_by_rounding_alone_has_no_t(level: float) -> None:
+    """The mean of equal numbers is not always that number, and windows of equal returns compound to what differs in the last digits."""
+    noise = np.random.default_rng(4).choice([-1.0, 0.0, 1.0], 100) * 1e-15
+    for x in (np.full(100, level), level * (1 + noise)):
+        found = ewc_test(x)
+        assert found.se == 0.0
+        assert np.isnan([found.t, found.p]).all()
+        assert np.isnan(newey_west_t(x, lags=3))
+    varies = level * (1 + 1e6 * noise)
+    assert np.isfinite([ewc_test(varies).t, newey_west_t(varies, lags=3)]).all()
+
+
 def test_cosines_must_be_positive_and_matter() -> None:
     x = np.random.default_rng(1).normal(size=100)
     assert ewc_test(x, cosines=4).se != ewc_test(x, cosines=8).se

@@ -142,6 +142,11 @@ def test_too_few_returns_are_refused(x: np.ndarray) -> None:
 def test_returns_that_do_not_vary_have_no_sharpe_ratio() -> None:
     assert math.isnan(sharpe_ratio(np.full(10, 0.1)))
     assert math.isnan(sharpe_ratio(np.array([0.1])))
+    noise = np.random.default_rng(4).choice([-1.0, 0.0, 1.0], 100) * 1e-15
+    assert math.isnan(sharpe_ratio(0.1 * (1 + noise)))
+    assert sharpe_ratio(0.1 * (1 + 1e6 * noise)) > 1e8  # small, but more than rounding
+    with pytest.raises(InsufficientDataError, match="100 returns are known, which do not vary"):
+        probabilistic_sharpe(0.1 * (1 + noise))
     with pytest.raises(InsufficientDataError, match="10 returns are known, which do not vary"):
         probabilistic_sharpe(np.full(10, 0.1))
 

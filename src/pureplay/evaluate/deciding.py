@@ -1,4 +1,4 @@
-"""What decides a verdict: its tests with the hardest first, the best that chance would reach, and the years until a test would pass."""
+"""What decides a verdict: its tests with the hardest first, what chance does as well, and the years until a test would pass."""
 
 import math
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ import polars as pl
 
 from pureplay.evaluate.records import CRITICAL_T, ICSummary, OrthogonalICIR
 from pureplay.stats.inference import MeanTest
-from pureplay.stats.sharpe import expected_max_sharpe, years_to_decide
+from pureplay.stats.sharpe import years_to_decide
 
-__all__ = ["ClaimTest", "best_of_chance", "claim_tests", "more_years", "record_years"]
+__all__ = ["ClaimTest", "beats_chance", "claim_tests", "is_bound", "luck_of_best", "more_years", "record_years"]
 
+_LEVEL: Final = 0.025  # one-sided, as that of CRITICAL_T
 _DAYS_A_YEAR: Final = 365.25
 
 
@@ -39,9 +40,37 @@ def _test(control: str | None, found: MeanTest) -> ClaimTest:
     return ClaimTest(control=control, t=found.t, luck=found.p / 2 if found.t > 0 else 1 - found.p / 2)
 
 
-def best_of_chance(found: ICSummary, trials: int) -> float:
-    """ICIR that the best of `trials` independent signals without information is expected to reach; NaN without a simulated null."""
-    return math.nan if found.null is None else expected_max_sharpe(found.null.sd, trials)
+def luck_of_best(found: ICSummary, trials: int) -> float:
+    """Chance that the best of `trials` signals that know nothing, independent of each other, has an ICIR at least as high as this one.
+
+    1 - (1 - p)^trials with p the one-sided p of the simulated null: half of its two-sided p where the ICIR is above 0, else 1 less that
+    half. NaN without a null or an ICIR. An upper bound where `is_bound`.
+    """
+    if found.null is None or math.isnan(found.icir):
+        return math.nan
+    alone = found.null.p / 2 if found.icir > 0 else 1 - found.null.p / 2
+    return -math.expm1(trials * math.log1p(-alone))
+
+
+def is_bound(found: ICSummary) -> bool:
+    """Whether no draw of the null lies as far from 0 as the ICIR, so that its p is the least that so many draws can show."""
+    return found.null is not None and found.null.p < 1.5 / (found.null.draws + 1)
+
+
+def beats_chance(found: ICSummary, trials: int) -> bool | None:
+    """Whether the ICIR is more than the best of `trials` signals that know nothing shows, one-sided at 2.5 %, and outside the null's 95 %.
+
+    None where that cannot be told: the ICIR is above 0, but there is no null, or one with too few draws for so many trials.
+    """
+    if not found.icir > 0:
+        return None if math.isnan(found.icir) else False
+    if found.null is None:
+        return None
+    if found.icir <= dict(found.null.quantiles).get(1 - _LEVEL, -math.inf):
+        return False
+    if luck_of_best(found, trials) <= _LEVEL:
+        return True
+    return None if is_bound(found) else False
 
 
 def record_years(verdict: OrthogonalICIR) -> float:

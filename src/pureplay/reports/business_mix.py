@@ -31,6 +31,8 @@ def render_business_mix(study: BusinessMixStudy, *, manifest: Mapping[str, Any])
         "lead": words.lead(study),
         "facts": words.facts(study),
         "windows": study.windows,
+        "basis": words.basis(study),
+        "not_comparable": "" if words.comparable(study) else words.NOT_COMPARABLE,
         "findings": tuple(_findings(study)),
         "tests": tuple(_tests(study)),
         "conclusion": words.conclusion(study),
@@ -54,13 +56,16 @@ def render_business_mix(study: BusinessMixStudy, *, manifest: Mapping[str, Any])
 
 
 def _findings(study: BusinessMixStudy) -> Iterator[dict[str, Any]]:
-    """Rows of the source's table in its order: a group a measure, then for each figure ours, own_only's and the published one."""
+    """Rows of the source's table in its order: a group a measure, then for each figure ours, own_only's and the published one.
+
+    The published one is withheld where horizon or grid differ from its own.
+    """
     ours, own = beside_published(study).to_dicts(), beside_published(study, source="own_only").to_dicts()
     for place, (row, control) in enumerate(zip(ours, own, strict=True)):
         if place % len(FIGURES) == 0:
             yield {"group": row["measure"].capitalize(), "bought": "highest" if MEASURES[row["measure"]] > 0 else "lowest"}
         cells = [cell for window in study.windows for cell in (_cell(row, window), _cell(control, window))]
-        yield {"group": "", "text": row["figure"], "cells": cells, "theirs": row["published"]}
+        yield {"group": "", "text": row["figure"], "cells": cells, "theirs": row["published"] if words.comparable(study) else DASH}
 
 
 def _cell(row: Mapping[str, str], window: int) -> Cell:

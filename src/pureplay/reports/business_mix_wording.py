@@ -7,7 +7,10 @@ from pureplay.reports.formats import DASH, NO_BREAK, count, enumerate_words, per
 from pureplay.studies.business_mix_records import BusinessMixStudy
 from pureplay.studies.headline import published
 
-__all__ = ["conclusion", "facts", "lead", "shares", "terms", "units"]
+__all__ = ["NOT_COMPARABLE", "basis", "comparable", "conclusion", "facts", "lead", "shares", "terms", "units"]
+
+NOT_COMPARABLE: Final = "published: monthly, not comparable"
+_MONTH: Final = 20  # sessions of horizon and grid of the published figures
 
 _ANSWERED: Final = {
     "share_products": "pure plays",
@@ -72,14 +75,17 @@ def lead(study: BusinessMixStudy) -> str:
     row, own, theirs = study.row("composite", window), study.row("composite", window, "own_only"), published("business_mix")
     if row["mean_ic"] is None:
         return f"The composite over {window} sessions cannot be evaluated: {row['reason']}."
+    beside = {name: f"published {theirs[name]}" if comparable(study) else "" for name in theirs}
+    mean, icir, earned = (beside[f"composite {each}"] for each in ("mean IC", "ICIR", "long-short return"))
     parts = [
-        f"The composite over {window} sessions has a mean rank IC of {_percent(row['mean_ic'])} (t {signed(row['ic_t'], 2)}; published "
-        f"{theirs['composite mean IC']}) and an ICIR of {signed(row['icir'], 2)} (published {theirs['composite ICIR']})."
+        f"The composite over {window} sessions has a mean rank IC of {_percent(row['mean_ic'])} (t {signed(row['ic_t'], 2)}"
+        f"{mean and f'; {mean}'}) and an ICIR of {signed(row['icir'], 2)}{icir and f' ({icir})'}"
+        f"{'' if comparable(study) else f' ({NOT_COMPARABLE})'}."
     ]
     if row["ls_return"] is not None:
         parts.append(
-            f"On paper, before costs, its top fifth earned {_percent(row['ls_return'])} a year over its bottom fifth (published "
-            f"{theirs['composite long-short return']})."
+            f"On paper, before costs, its top fifth earned {_percent(row['ls_return'])} a year over its bottom fifth"
+            f"{earned and f' ({earned})'}."
         )
     if own["icir"] is not None:
         parts.append(f"The same score without products, own_only, has an ICIR of {signed(own['icir'], 2)} on the same names and dates.")
@@ -87,6 +93,21 @@ def lead(study: BusinessMixStudy) -> str:
     if row["share_products"] is not None:
         parts.append(f"The revenue of scored stocks is answered by {shares(row)}.")
     return " ".join(parts)
+
+
+def comparable(study: BusinessMixStudy) -> bool:
+    """Whether horizon and grid are those of the published figures, 20 sessions each."""
+    return study.evaluation.get("horizon_sessions") == study.evaluation.get("grid_sessions") == _MONTH
+
+
+def basis(study: BusinessMixStudy) -> str:
+    """Horizon and grid of the figures, in words."""
+    horizon, grid = (study.evaluation.get(f"{name}_sessions") for name in ("horizon", "grid"))
+    return f"IC with the return over {_sessions(horizon)}, rebalanced every {_sessions(grid)}"
+
+
+def _sessions(value: Any) -> str:
+    return "an unknown number of sessions" if value is None else f"{count(value)} session{'s' * (value != 1)}"
 
 
 def conclusion(study: BusinessMixStudy) -> str:

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Final
 
-from pureplay.evaluate.deciding import ClaimTest, best_of_chance, claim_tests, more_years, record_years
+from pureplay.evaluate.deciding import ClaimTest, beats_chance, claim_tests, is_bound, luck_of_best, more_years, record_years
 from pureplay.evaluate.records import CRITICAL_T, ControlFigure, ICSummary, OrthogonalICIR
 from pureplay.evaluate.trials import TrialCount
 from pureplay.reports.formats import DASH, NO_BREAK, count, enumerate_words, extent, number, signed, span
@@ -31,23 +32,36 @@ class Other:
 def opening(verdict: OrthogonalICIR | None, trials: TrialCount | None, years: float | None = None) -> str:
     """The verdict in one plain paragraph of at most 150 words, as text without markup.
 
-    Found, not found or not decidable; the hardest test with its t and one-sided p; the ICIR and where chance signals land; how many
-    settings were tried, and what the best of as many chance signals would reach; what shuffles and `own_only` get; how many more years an
-    effect of this size would take to pass. verdict: None where nothing can be evaluated. trials: None where no log is kept.
-    years: length of the record in calendar years, None = `record_years` of the verdict.
+    Found, not found or not decidable, and where found whether the score itself earns more than chance; the hardest test with its t and
+    one-sided p; the ICIR and where chance signals land; how many settings were tried, and how often the best of as many signals that know
+    nothing does as well; what shuffles and `own_only` get; how many more years an effect of this size would take to pass.
+
+    verdict: None where nothing can be evaluated. trials: None where no log is kept. years: length of the record in
+    calendar years, None = `record_years` of the verdict.
     """
     if verdict is None:
-        said = ("Not decidable: these scores cannot be judged, for the reason below.", _tried(trials, None, math.nan))
+        said = ("Not decidable: these scores cannot be judged, for the reason below.", _tried(trials, None))
         return " ".join((*said, "More years would help only if they bring enough names or dates."))
     tests = claim_tests(verdict)
     span_years = record_years(verdict) if years is None else years
-    parts = (_claim(verdict), _confidence(tests), _level(verdict), _tried(trials, verdict.orthogonal, verdict.icir))
-    return " ".join(each for each in (*parts, _placebos(verdict), _more_years(verdict, tests, span_years)) if each)
-
-
-def _claim(verdict: OrthogonalICIR) -> str:
+    earns = beats_chance(verdict.orthogonal, 1 if trials is None else max(trials.distinct, 1))
+    parts = (_claim(verdict, earns), _confidence(tests), _level(verdict), _tried(trials, verdict.orthogonal), _placebos(verdict))
+    years_said = _more_years(verdict, tests, span_years)
     if verdict.product_information == "found":
-        return "Found: product information is what earns this score its result."
+        years_said = "No more years are needed." if earns else _own_years(verdict, span_years)
+    return " ".join(each for each in (*parts, years_said) if each)
+
+
+_FOUND: Final = {
+    True: "Found: product information is what earns this score its result.",
+    False: "Found: product information adds to the score, but the score itself earns nothing that chance does not.",
+    None: "Found: product information adds to the score; whether the score itself beats chance cannot be told.",
+}
+
+
+def _claim(verdict: OrthogonalICIR, earns: bool | None) -> str:
+    if verdict.product_information == "found":
+        return _FOUND[earns]
     if verdict.product_information == "not found":
         return "Not found: nothing shows that product information earns this score its result."
     lacks = enumerate_words(missing(verdict)) or DASH
@@ -76,6 +90,8 @@ def _name(test: ClaimTest) -> str:
 def _share(luck: float) -> str:
     if math.isnan(luck):
         return DASH
+    if luck > 0.999:
+        return f"over 99.9{NO_BREAK}%"
     return f"under 0.1{NO_BREAK}%" if luck < 0.001 else f"{100 * luck:.1f}{NO_BREAK}%"
 
 
@@ -93,18 +109,18 @@ def _level(verdict: OrthogonalICIR) -> str:
     return f"{head}, {place} the {span(low, high)} where 95{NO_BREAK}% of chance signals land."
 
 
-def _tried(trials: TrialCount | None, found: ICSummary | None, icir: float) -> str:
-    """How many settings were tried, and whether the best of as many ignorant ones would do as well."""
+def _tried(trials: TrialCount | None, found: ICSummary | None) -> str:
+    """How many settings were tried, and how often the best of as many signals that know nothing does as well."""
     if trials is None:
         return "The trial log was switched off, so how many settings were tried is unknown."
     if trials.distinct <= 1:
         return "One signal setting was tried on these data."
-    tried = f"{count(trials.distinct)} signal settings were tried on these data"
-    best = math.nan if found is None else best_of_chance(found, trials.distinct)
-    if not (math.isfinite(best) and math.isfinite(icir)):
+    tried = f"{count(trials.distinct)} signal settings were tried"
+    luck = math.nan if found is None else luck_of_best(found, trials.distinct)
+    if found is None or math.isnan(luck):
         return f"{tried}."
-    passes = "passes" if icir > best else "does not pass"
-    return f"{tried}; the best of as many chance signals would reach about {signed(best)}, which it {passes}."
+    most = "at most " if is_bound(found) and luck >= 0.001 and found.icir > 0 else ""
+    return f"{tried}; the best of as many chance signals does as well in {most}{_share(luck)} of cases (simulated null)."
 
 
 def _placebos(verdict: OrthogonalICIR) -> str:
@@ -136,9 +152,7 @@ def _reached(verdict: OrthogonalICIR) -> int | None:
 
 
 def _more_years(verdict: OrthogonalICIR, tests: Sequence[ClaimTest], years: float) -> str:
-    """How many more years of the same effect would decide the question, from the hardest test."""
-    if verdict.product_information == "found":
-        return "No more years are needed."
+    """How many more years of the same effect would decide the question, from the hardest test; for a verdict that is not "found"."""
     lost = verdict.nested is None or any(math.isnan(each.t) for each in tests)
     if verdict.product_information == "not decidable":
         return "Years to decide cannot be told without every t." if lost else "More years are not what is lacking."
@@ -151,6 +165,14 @@ def _more_years(verdict: OrthogonalICIR, tests: Sequence[ClaimTest], years: floa
         also = " if the shuffles fall behind" if _reached(verdict) else ""
         return f"This effect would pass after {_span_of(more)} more years{also}."
     return "More years alone would not settle it, since the shuffles would gain too."
+
+
+def _own_years(verdict: OrthogonalICIR, years: float) -> str:
+    """How many more years the score's own mean IC would take to pass; nothing where it passes or is unknown."""
+    more = more_years(verdict.orthogonal.test.t, years)
+    if math.isinf(more):
+        return "No number of years would lift the score itself above chance if the estimate is right."
+    return f"The score's own mean would pass after {_span_of(more)} more years." if more > 0 else ""
 
 
 def _span_of(more: float) -> str:

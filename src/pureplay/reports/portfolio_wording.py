@@ -14,6 +14,7 @@ __all__ = ["APPROXIMATE", "LUCK_READ", "REALITY_READ", "TERMS", "facts_of_tape",
 
 APPROXIMATE: Final = "Price limits inferred from returns: approximate"
 _PASS: Final = 0.95
+_RUIN: Final = -1.0 + 1e-9  # net return a year of an account that lost everything
 _WORDS: Final = 120
 
 LUCK_READ: Final = (
@@ -53,7 +54,7 @@ TERMS: Final = (
     ("SPA", "Superior predictive ability: a test of whether the best of many variants is better than nothing, allowing for the search."),
     ("StepM", "The stepwise form of that test: it names the variants that pass."),
     ("PBO", "Probability of backtest overfitting, from choosing on every half of the record and judging on the other."),
-    ("Purged cross-validation", "Choosing on all folds but one and judging on that one, with the periods next to it left out."),
+    ("Purged cross-validation", "Choosing on all folds but one and judging on that one, with one period left out on either side of it."),
     ("Track record", "The length of record that makes a Sharpe ratio of this size distinguishable from none."),
     ("Active return, information ratio", "Net return less the index, and its mean over its standard deviation, a year."),
     ("Offsets", "The rebalance grid can start on any of its days, an account each; figures are means, in brackets smallest and largest."),
@@ -111,7 +112,11 @@ def _while(study: PortfolioStudy, row: Record) -> str:
     if dict(study.settings.get("portfolio", {})).get("shorting") == "paper":
         return ", as if short sales were always allowed,"
     last = row["last"]
-    return f", while short sales were allowed (to {day(last)})," if last is not None and day(last) < str(study.data.get("last", "")) else ""
+    if last is None or day(last) >= str(study.data.get("last", "")):
+        return ""
+    worst = row["net_min"]  # -1 where an account was ruined, which ends it too
+    closed = worst is not None and known(worst) and worst > _RUIN
+    return f", until its short positions had to be closed (accounts end {day(last)})," if closed else f", until {day(last)},"
 
 
 def _uninformed(study: PortfolioStudy, score: str) -> Iterator[str]:
@@ -162,7 +167,7 @@ def _deflated(rows: dict[str, Record], told: list[str]) -> str:
     passed = [kind for kind, row in rows.items() if known(row["deflated"]) and row["deflated"] >= _PASS]
     bar = f"95{NO_BREAK}%"
     if not passed:
-        return f"{_by_kind(values, told)}, short of the {bar} that would pass"
+        return f"{_by_kind(values, told)}, below the {bar} needed"
     if len(passed) == len(told):
         return f"{_by_kind(values, told)}, which passes {bar}"
     return f"{_by_kind(values, told)}; only {enumerate_words(map(_kind, passed))} passes {bar}"

@@ -19,6 +19,7 @@ from pureplay.stats.intervals import FEWEST_ON_GRID, IcirInterval, automatic_blo
 from pureplay.stats.overfitting import Overfitting, overfitting_probability, purged_splits
 from pureplay.stats.reality import SPAResult, Stepwise, stepwise_superior, superior_predictive_ability
 from pureplay.stats.sharpe import (
+    ROUNDING,
     DeflatedSharpe,
     deflated_from_moments,
     deflated_sharpe,
@@ -68,7 +69,7 @@ _COSINES = 8
 class MeanTest:
     """Test of mean 0: estimate, standard error, t, two-sided p, degrees of freedom, observations used.
 
-    t and p are NaN where fewer observations exist than the estimator needs or the series does not vary.
+    t and p are NaN where fewer observations exist than the estimator needs, or the series varies by no more than rounding: se is 0 then.
     """
 
     mean: float
@@ -98,7 +99,8 @@ def ewc_test(series: FloatArray, *, cosines: int = _COSINES) -> MeanTest:
     if n <= 2 * cosines:
         return MeanTest(mean=mean, se=np.nan, t=np.nan, p=np.nan, df=cosines, n=n)
     transforms = _cosine_rows(cosines, n) @ (x - mean)
-    se = float(np.sqrt(np.mean(transforms**2) / n))
+    long_run = float(np.sqrt(np.mean(transforms**2)))
+    se = long_run / float(np.sqrt(n)) if long_run > ROUNDING * np.abs(x).max() else 0.0
     t = mean / se if se > 0 else np.nan
     return MeanTest(mean=mean, se=se, t=t, p=float(2 * distributions.t.sf(abs(t), cosines)), df=cosines, n=n)
 
@@ -115,6 +117,7 @@ def _cosine_rows(cosines: int, n: int) -> FloatArray:
 def newey_west_t(series: FloatArray, *, lags: int) -> float:
     """t statistic of the mean with Bartlett weights up to `lags` (Newey & West 1987), no small-sample factor.
 
+    NaN where no more than `lags` + 1 values exist, or the series varies by no more than rounding.
     Printed beside the EWC test: with overlapping windows it rejects a true null too often.
     """
     if lags < 0:
@@ -127,7 +130,7 @@ def newey_west_t(series: FloatArray, *, lags: int) -> float:
     variance = u @ u / n
     for lag in range(1, lags + 1):
         variance += 2.0 * (1.0 - lag / (lags + 1.0)) * (u[lag:] @ u[:-lag]) / n
-    return float(x.mean() / np.sqrt(variance / n)) if variance > 0 else float("nan")
+    return float(x.mean() / np.sqrt(variance / n)) if variance > (ROUNDING * np.abs(x).max()) ** 2 else float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ class SPAResult:
     """Test that no variant has a mean above 0, against that the best has.
 
     p_lower, p_consistent, p_upper: the three re-centrings of Hansen; the consistent one is the test, the others bound it, and the upper
-    one is White's reality check, studentised. Each is (k + 1) / (draws + 1), never 0. statistic: largest mean / se. best: its column.
+    one is White's reality check, studentised. Each is (k + 1) / (draws + 1), never 0. statistic: largest mean / se, 0 where no mean is
+    above 0 (Hansen's floor): every p is 1 then. best: column of the largest mean / se.
     n: periods that all variants have. dropped: periods left out because a variant lacks them. variants: columns. p_se: Monte-Carlo
     error of p_consistent.
     """
@@ -68,13 +69,15 @@ def superior_predictive_ability(differences: FloatArray, *, mean_block: int, dra
     sd = long_run_sd(kept, mean_block)
     scores = kept.mean(axis=0) / sd * np.sqrt(kept.shape[0])
     test = _computed(kept / sd, mean_block, draws, seed)
-    lower, consistent, upper = ((round(float(p) * draws) + 1) / (draws + 1) for p in test.pvalues)
+    statistic = max(float(scores.max()), 0.0)  # arch has no floor, and sets bad variants against each other
+    shares = test.pvalues if statistic > 0 else (1.0, 1.0, 1.0)
+    lower, consistent, upper = ((round(float(p) * draws) + 1) / (draws + 1) for p in shares)
     return SPAResult(
         p_lower=lower,
         p_consistent=consistent,
         p_upper=upper,
         p_se=float(np.sqrt(max(consistent * (1 - consistent), 1 / draws) / draws)),
-        statistic=float(scores.max()),
+        statistic=statistic,
         best=int(scores.argmax()),
         n=kept.shape[0],
         dropped=dropped,

@@ -17,6 +17,7 @@ from pureplay.panel import FloatArray
 from pureplay.stats.given import is_number, require_number, series
 
 __all__ = [
+    "ROUNDING",
     "DeflatedSharpe",
     "deflated_from_moments",
     "deflated_sharpe",
@@ -31,16 +32,18 @@ __all__ = [
 _FEWEST: Final = 4  # returns below which skew and kurtosis say nothing
 _EULER: Final = float(np.euler_gamma)
 _MOST_TRIALS: Final = 10**15
+ROUNDING: Final = 1e-10
+"""A spread of at most this share of the largest entry is rounding: the series does not vary."""
 
 
 def sharpe_ratio(returns: FloatArray) -> float:
-    """Mean / sd (ddof 1) per period; NaN where fewer than two returns exist or they do not vary.
+    """Mean / sd (ddof 1) per period; NaN where fewer than two returns exist or they vary by no more than rounding (`ROUNDING`).
 
     returns: in excess of whatever they are held against, one entry a period.
     """
     x = _finite(returns)
-    sd = float(x.std(ddof=1)) if x.size > 1 and x.min() < x.max() else 0.0
-    return float(x.mean()) / sd if sd > 0 else float("nan")
+    sd = float(x.std(ddof=1)) if x.size > 1 else 0.0
+    return float(x.mean()) / sd if sd > ROUNDING * np.abs(x).max(initial=0.0) else float("nan")
 
 
 def sharpe_se(sharpe: float, n: int, *, skew: float, kurtosis: float) -> float:
