@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Luck: each figure against the function that it comes from or a loop by hand, and what is said where the data are too short."""
 
 import math
@@ -135,7 +134,7 @@ def test_reality_is_what_its_parts_say() -> None:
 
 
 def test_folds_by_hand() -> None:
-    """118 periods in three folds; the period that follows the tested ones trains nothing."""
+    """118 periods in three folds; the period on either side of the tested ones trains nothing."""
     values = draw(593)
     folds = reality("long_short", series(values), **HOW)[0]["folds"]
     periods = np.stack([by_hand(values[:, k], 5) for k in range(4)], axis=1)
@@ -146,7 +145,7 @@ def test_folds_by_hand() -> None:
         assert row["last"] == DAYS[test[-1] * 5 + 4].item()
         best = [", ".join(each) for each in NAMES].index(row["chosen"])
         assert row["test"] == pytest.approx(sharpe_ratio(periods[test, best]), rel=1e-9)
-        trained = [k for k in range(118) if k < test[0] or k > test[-1] + 1]
+        trained = [k for k in range(118) if k < test[0] - 1 or k > test[-1] + 1]
         inside = [sharpe_ratio(periods[trained, k]) for k in range(4)]
         assert best == int(np.argmax(inside))
         assert row["train"] == pytest.approx(inside[best], rel=1e-9)
@@ -211,46 +210,3 @@ def test_variants_that_do_not_vary() -> None:
     assert "R, buffered" not in frames["folds"]["chosen"].to_list()
     none, _ = reality("long_only", series(np.zeros((600, 2))), **HOW)
     assert none["folds"].is_empty()
-=======
-"""Cross-validated choice among variants, against a plain loop."""
-
-import numpy as np
-import pytest
-
-from pureplay.studies.luck import _folds
-
-
-def naive(periods: np.ndarray, folds: int) -> list[tuple[int, float, float]]:
-    """Choice, Sharpe ratio inside and outside by fold: the period before a test and the period after it are left out."""
-    out, size = [], len(periods) // folds
-    for fold in range(folds):
-        first, last = fold * size, (fold + 1) * size - 1
-        train = [t for t in range(len(periods)) if t < first - 1 or t > last + 1]
-        ratios = [periods[train, k].mean() / periods[train, k].std(ddof=1) for k in range(periods.shape[1])]
-        best = int(np.argmax(ratios))
-        test = periods[first : last + 1, best]
-        out.append((best, ratios[best], test.mean() / test.std(ddof=1)))
-    return out
-
-
-def test_one_period_is_left_out_on_either_side_of_a_test() -> None:
-    periods = np.random.default_rng(1).normal(size=(20, 3))
-    dates = np.datetime64("2024-01-01") + np.arange(40)
-    rows = _folds("long_only", periods, dates, ["0", "1", "2"], 2, 5)
-    assert [int(str(row["chosen"])) for row in rows] == [best for best, _, _ in naive(periods, 5)]
-    for row, (_, inside, outside) in zip(rows, naive(periods, 5), strict=True):
-        assert row["train"] == pytest.approx(inside, rel=1e-12)
-        assert row["test"] == pytest.approx(outside, rel=1e-12)
-    assert str(rows[1]["first"]) == "2024-01-09"
-    assert str(rows[1]["last"]) == "2024-01-16"
-
-
-def test_what_lies_next_to_a_test_decides_nothing() -> None:
-    periods = np.random.default_rng(2).normal(size=(20, 2))
-    dates = np.datetime64("2024-01-01") + np.arange(20)
-    changed = periods.copy()
-    changed[[7, 12]] = 50.0  # next to the third of five tests, 8 to 11
-    before, after = (_folds("long_only", each, dates, ["0", "1"], 1, 5) for each in (periods, changed))
-    assert before[2] == after[2]
-    assert before[0] != after[0]
->>>>>>> w-m4

@@ -181,14 +181,10 @@ def _alive(kind: str, series: Series) -> tuple[Series, list[str]]:
 
 
 def _folds(kind: str, periods: FloatArray, dates: DayArray, labels: list[str], grid_sessions: int, folds: int) -> list[dict[str, object]]:
-<<<<<<< HEAD
-    """The variant that the training part would have chosen, fold by fold, and what it did. The period after the tested ones is left out."""
-=======
     """The variant that the training part would have chosen, fold by fold, and what it then did.
 
     One period is left out on either side of a test.
     """
->>>>>>> w-m4
     if periods.shape[0] < 4 * folds:
         return []
     rows: list[dict[str, object]] = []
