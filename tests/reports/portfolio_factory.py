@@ -232,6 +232,7 @@ def portfolios(**changes: Any) -> PortfolioStudy:
         "rules": {"name": "cn", "digest": "9f2c" * 16},
         "data": {"first": "2017-01-03", "last": "2026-04-30", "sessions": 2264, "assets": 5412, "tables": ["bars", "assets"]},
         "facts": {
+            "main_index": "CSI 300",
             "rules": "cn",
             "digest": "9f2c" * 16,
             "given": 0,

@@ -66,16 +66,16 @@ def without(*names: str, **others: pl.DataFrame) -> Dataset:
 class FakeLog:
     """A log that keeps what it is told, and has seen 40 trials before."""
 
-    told: list[tuple[SignalSettings, Mapping[str, float | int | None]]] = field(default_factory=list)
+    told: list[tuple[Mapping[str, Any], Mapping[str, float | int | None]]] = field(default_factory=list)
 
-    def record(self, signal: SignalSettings, figures: Mapping[str, float | int | None]) -> None:
+    def record(self, signal: Mapping[str, Any], figures: Mapping[str, float | int | None]) -> None:
         self.told.append((signal, figures))
 
     def count(self) -> TrialCount:
         return TrialCount(distinct=40 + len(self.told), distinct_all=99, recorded=120, head="f" * 64)
 
-    def spread(self) -> float:
-        return 0.125
+    def spread(self, figure: str) -> float:
+        return {"sharpe_long_short_10": 0.9, "sharpe_long_only_10_above_syn300": 0.01}[figure]
 
 
 def run(study: PortfolioStudySettings = BRIEF, plain: PortfolioSettings = PLAIN, given: Dataset | None = None, **others: Any) -> Made:
@@ -217,14 +217,21 @@ def test_the_holdings_of_the_first_score_replay(made: Made) -> None:
 
 
 def test_one_trial_a_score_is_recorded(made: Made, log: FakeLog) -> None:
-    assert [signal for signal, _ in log.told] == [replace(SIGNAL, construction="R"), replace(SIGNAL, construction="S"), MIX]
+    residual = {"kind": "own", "names": made[0].facts["base"], "file_sha256": None}
+    wanted = [replace(SIGNAL, construction="R").to_dict(), replace(SIGNAL, construction="S").to_dict() | {"residual_base": residual}]
+    assert [signal for signal, _ in log.told] == [*wanted, MIX.to_dict()]
     daily = made[0].daily.filter(score="R", kind="long_short")["net"].to_numpy()
     periods = grid_series(daily, 10)
-    assert log.told[0][1] == {"sharpe": sharpe_ratio(periods), "t": ewc_test(daily).t, "n_periods": periods.size}
+    told = log.told[0][1]
+    assert set(told) == {"sharpe_long_short_10", "t_long_short", "sharpe_long_only_10_above_syn300", "t_long_only"}
+    assert (told["sharpe_long_short_10"], told["t_long_short"]) == (sharpe_ratio(periods), ewc_test(daily).t)
     assert made[0].trials == log.count()
     assert log.count().distinct == 43
     assert made[0].luck["trials"].unique().to_list() == [43]
-    assert made[0].luck["trial_sd"].unique().to_list() == [0.125]
+    spread = {row["kind"]: row for row in made[0].luck.to_dicts()}
+    assert spread["long_short"]["trial_sd"] == 0.9
+    least = 1 / np.sqrt(spread["long_only"]["n"] - 1)  # what estimation alone gives: a log of trials that are alike does not go below
+    assert spread["long_only"]["trial_sd"] == pytest.approx(least, rel=1e-12)
     assert (made[0].luck["deflated"] < made[0].luck["undeflated"]).all()
     beside = once(BRIEF)
     assert beside.trials is None
@@ -307,7 +314,9 @@ def test_kinds_alone_and_in_any_order(kinds: Any, made: Made) -> None:
 
 
 def test_the_study_sets_kind_and_benchmark(brief: PortfolioStudy) -> None:
-    other = run(plain=replace(PLAIN, kind="long_only", benchmark="syn500"))[0]
+    with pytest.raises(SettingError, match=r"\[portfolio\] benchmark has no use in a study: name benchmarks in \[portfolio_study\]"):
+        run(plain=replace(PLAIN, kind="long_only", benchmark="syn500"))
+    other = run(plain=replace(PLAIN, kind="long_only"))[0]
     assert other.accounts.equals(brief.accounts, null_equal=True)
     assert set(other.benchmarks["benchmark"]) == {"syn300", "syn500"}
     paper = run(replace(BRIEF, kinds=KINDS), replace(PLAIN, shorting="paper", gross_exposure=1.0))[0]
@@ -407,9 +416,11 @@ def test_an_index_with_a_gap_is_an_error_only_where_it_was_named() -> None:
     assert len(told) == 1
     with pytest.raises(TableError, match="benchmark 'syn300' has no return on"):
         run(replace(BRIEF, benchmarks=("syn300",)), given=gap)
-    with pytest.raises(SettingError, match="benchmark 'syn3000' is not in the benchmarks table"):
+    with pytest.raises(
+        SettingError, match="benchmarks name syn3000, which the dataset lacks: name some of those that it has, syn300, syn500"
+    ):
         run(replace(BRIEF, benchmarks=("syn3000",)), given=gap)
-    with pytest.raises(TableError, match="needs the table benchmarks"):
+    with pytest.raises(TableError, match="benchmarks name syn300, but the dataset has no table benchmarks: import it"):
         run(replace(BRIEF, benchmarks=("syn300",)), given=without("benchmarks"))
 
 

@@ -57,7 +57,7 @@ def indices_beside(desk: Desk, account: Account, study: PortfolioStudySettings, 
         except TableError as error:
             if study.benchmarks is not None:
                 raise
-            if str(error) not in found.notes:
+            if not any(note.startswith(f"benchmark '{name}'") for note in found.notes):
                 found.notes.append(str(error))
     for each in out:
         days = pl.Series(desk.market.axes.sessions.dates.astype("datetime64[D]")).cast(pl.Date)
