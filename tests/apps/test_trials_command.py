@@ -176,7 +176,7 @@ def test_a_log_that_cannot_be_kept_stops_a_command_at_once(
 
 
 @pytest.mark.parametrize("end", ["", ".head", ".lock"])
-@pytest.mark.parametrize("command", ["evaluate", "signal", "run", "study", "portfolio", "simulate"])
+@pytest.mark.parametrize("command", ["evaluate", "signal", "run", "study", "portfolio", "synthetic"])
 def test_no_command_writes_over_a_log(
     folder: Path,
     tmp_path: Path,
@@ -192,7 +192,7 @@ def test_no_command_writes_over_a_log(
     monkeypatch.setattr("pureplay.apps.portfolio.run_portfolios", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "s.csv").write_text("date,asset,score\n2025-01-02,600519.SH,1\n", encoding="utf-8")
     first: list[Any] = {"run": [config(tmp_path)], "evaluate": [tmp_path / "s.csv"]}.get(command, [])
-    first += [] if command == "simulate" else ["--data", folder]
+    first += [] if command == "synthetic" else ["--data", folder]
     for made in (log, own_trials):
         monkeypatch.setenv("PUREPLAY_TRIALS", str(made))
         if made == log:
@@ -200,8 +200,7 @@ def test_no_command_writes_over_a_log(
         before = {each: each.read_bytes() for each in made.parent.glob(f"{made.name}*")}
         assert call(command, *first, "--out", f"{made}{end}") == 2
         said = " ".join(capsys.readouterr().err.split())
-        if end == "" or made != log or command in ("evaluate", "signal"):
-            assert "would take the place of the log of trials" in said or "is a file" in said
+        assert "would take the place of the log of trials" in said or "is a file" in said, said
         assert {each: each.read_bytes() for each in made.parent.glob(f"{made.name}*")} == before
         monkeypatch.setenv("PUREPLAY_TRIALS", "none")
         if made == log:  # a log that is known by its head file alone
