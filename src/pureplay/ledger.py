@@ -1,7 +1,7 @@
 """A local log that shows when it was altered: one JSON record a line, each with the hash of the one before.
 
 Beside the log stand `<log>.head`, the number of lines and the hash of the last one, replaced after a line is on the disk, and
-`<log>.lock`, which writers hold while they write. A line that is on the disk before its head file is accepted, half a line is not: a
+`<log>.lock`, which writers hold while they write. One line that is on the disk before its head file is accepted, half a line is not: a
 crash leaves the old state or the new one. Whoever rewrites log and head file together is not found out here, but by the hashes that
 stand elsewhere, such as in the manifests of runs.
 """
@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -35,7 +35,10 @@ _ACCEPT: Final = "restore it from a backup, or look at it and run `pureplay tria
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A line of the log. line: from 1. record: its content. sound: whether its content is what its own hash says."""
+    """A line of the log. line: from 1. record: its content, empty where the line is no record.
+
+    sound: whether its content is what its own hash says, and that hash is what the line after it, or the head file, was to find.
+    """
 
     line: int
     record: Mapping[str, Any]
@@ -94,7 +97,7 @@ class Ledger:
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """Lines that are records, of which one before an anchor need not be sound. The same object while lines are only added."""
+        """Every line, of which one before an anchor need not be sound or a record. The same object while lines are only added."""
         return self._state.entries
 
     def line_of(self, digest: str) -> int | None:
@@ -185,18 +188,30 @@ class Ledger:
                 fault = "is an anchor of other lines than stand before it"
             else:
                 state.fault = ""
+                self._doubt(record.get("replaced"))
         elif sound and record["previous"] != state.head:
+            self._doubt(number - 1)
             fault = f"follows the hash {_short(record['previous'])}, the line before has {_short(state.head)}: lines were removed or moved"
         if not fault and record["number"] != number:
             fault = f"has the number {record['number']!r}: lines were removed or moved"
         if fault and not state.fault:
             state.fault = f"line {number} {fault}"
-        if record:
-            state.entries.append(Entry(line=number, record=record, sound=sound))
+        state.entries.append(Entry(line=number, record=record, sound=sound))
         state.hashes.append(digest)
         state.digest.update(line)
         state.offset += len(line)
         state.last = line
+
+    def _doubt(self, line: object) -> None:
+        """Mark a line whose hash is not the one that was written down elsewhere: it was written anew, or lines after it are gone."""
+        entries = self._state.entries
+        if isinstance(line, int) and not isinstance(line, bool) and 1 <= line <= len(entries):
+            entries[line - 1] = replace(entries[line - 1], sound=False)
+
+    def _replaced(self) -> int | None:
+        """The line that the head file names with another hash than it has."""
+        count, head = read_head(self.path)
+        return count if count and count <= self.lines and self._state.hashes[count - 1] != head else None
 
     def _head_fault(self) -> str:
         """What the head file says against the log; empty where nothing."""
@@ -209,6 +224,8 @@ class Ledger:
         found = self._state.hashes[count - 1] if count else GENESIS
         if found != head:
             return f"line {count} has the hash {_short(found)}, {name} says {_short(head)}"
+        if count < self.lines - 1:  # a crash comes between a line and its head file: one line, never more
+            return f"it has {self.lines} lines, {name} names {count}, and a crash leaves it at most 1 line behind: it was set back"
         return ""
 
     def _heal(self) -> None:
@@ -223,14 +240,15 @@ class Ledger:
         count, _ = read_head(self.path)
         if count is not None and count < self.lines:
             self._write_head()
-            self.notes += (f"{head_path(self.path).name} was {self.lines - count} lines behind after a crash, and was brought up",)
+            self.notes += (f"{head_path(self.path).name} was 1 line behind after a crash, and was brought up",)
 
     @classmethod
     def accept(cls, path: Path, content: Mapping[str, Any]) -> str:
         """Take an altered log as it is from here on, and record so in it; gives back what was wrong, empty where nothing.
 
-        content: of the record, such as the time; what was wrong is added as "fault". Nothing is removed from the log: the record's
-        `previous` is the SHA-256 of every byte before it. Raises DatasetError where the file never was such a log.
+        content: of the record, such as the time; what was wrong is added as "fault", a line that is not the one which the head file
+        names as "replaced". Nothing is removed from the log: the record's `previous` is the SHA-256 of every byte before it. Raises
+        DatasetError where the file never was such a log.
         """
         require_place(path)
         made = cls.__new__(cls)
@@ -247,7 +265,7 @@ class Ledger:
                 if made._state.torn:  # nothing is removed: the half line becomes a line
                     write_line(path, b"\n", made._state.offset + made._state.torn)
                     made._read()
-                made._add(ANCHOR, {**content, "fault": fault}, made._state.digest.hexdigest())
+                made._add(ANCHOR, {**content, "fault": fault, "replaced": made._replaced()}, made._state.digest.hexdigest())
         except OSError as error:
             raise DatasetError(f"cannot write the log {path}: {error}: free space or give --trials another file") from error
         return fault

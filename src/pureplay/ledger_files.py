@@ -18,7 +18,18 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["HEX", "NOFOLLOW", "head_path", "held", "read_head", "remove_unfinished", "require_file", "require_place", "write_line"]
+__all__ = [
+    "HEX",
+    "NOFOLLOW",
+    "head_path",
+    "held",
+    "log_of",
+    "read_head",
+    "remove_unfinished",
+    "require_file",
+    "require_place",
+    "write_line",
+]
 
 WAIT_SECONDS = 30.0  # for other writers, each of which holds the lock for milliseconds
 HEX: Final = re.compile(r"[0-9a-f]{64}")
@@ -30,6 +41,31 @@ NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | g
 def head_path(path: Path) -> Path:
     """The head file of a log."""
     return path.with_name(f"{path.name}.head")
+
+
+def log_of(path: Path, *logs: Path) -> Path | None:
+    """The log to which a file belongs that is about to be written, or in whose place a folder would be made; None where there is none.
+
+    A file belongs to a log where it is one of `logs`, or any other file with a head file, or the head file or the lock of one. Links are
+    followed, for `logs` as well.
+    """
+    try:
+        place = path.resolve()
+        for log in logs:
+            files = [each.resolve() for each in (log, head_path(log), _lock_path(log))]
+            if any(_same(place, each) for each in files) or any(each in place.parents for each in files):
+                return log
+        bare = place.with_name(place.stem) if place.suffix in (".head", ".lock") and place.stem else place
+    except (OSError, RuntimeError, ValueError):  # no file can be there
+        return None
+    return next((each for each in (place, bare) if place.name and read_head(each)[0] is not None), None)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them does not exist
+        return one == other
 
 
 def require_place(path: Path) -> None:

@@ -15,6 +15,7 @@ from pureplay.evaluate.trials import TrialLog, digest_of
 from pureplay.ledger_files import head_path
 from pureplay.signals.settings import SignalSettings
 from tests.apps.test_study_commands import CONFIG, call
+from tests.evaluate.test_trials import NOON
 from tests.studies import small
 
 PLAIN = """
@@ -175,14 +176,69 @@ def test_a_log_that_cannot_be_kept_stops_a_command_at_once(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("end", ["", ".head", ".lock"])
+@pytest.mark.parametrize("command", ["evaluate", "signal", "run", "study", "portfolio", "synthetic"])
+def test_no_command_writes_over_a_log(
+    folder: Path,
+    tmp_path: Path,
+    log: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    own_trials: Path,
+    command: str,
+    end: str,
+) -> None:
+    for name in ("pipeline.run_momentum", "pipeline.forward_returns", "pipeline.load_market", "studies.run_study", "pipeline.write_market"):
+        monkeypatch.setattr(f"pureplay.apps.{name}", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr("pureplay.apps.portfolio.run_portfolios", lambda *_, **__: pytest.fail("too late"))
+    (tmp_path / "s.csv").write_text("date,asset,score\n2025-01-02,600519.SH,1\n", encoding="utf-8")
+    first: list[Any] = {"run": [config(tmp_path)], "evaluate": [tmp_path / "s.csv"]}.get(command, [])
+    first += [] if command == "synthetic" else ["--data", folder]
+    for made in (log, own_trials):
+        monkeypatch.setenv("PUREPLAY_TRIALS", str(made))
+        if made == log:
+            TrialLog.open(log).append(time=NOON, command="run", signal={}, data={"bars": "a" * 64}, figures={})
+        before = {each: each.read_bytes() for each in made.parent.glob(f"{made.name}*")}
+        assert call(command, *first, "--out", f"{made}{end}") == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "would take the place of the log of trials" in said or "is a file" in said, said
+        assert {each: each.read_bytes() for each in made.parent.glob(f"{made.name}*")} == before
+        monkeypatch.setenv("PUREPLAY_TRIALS", "none")
+        if made == log:  # a log that is known by its head file alone
+            assert call(command, *first, "--out", f"{made}{end}") == 2
+            assert {each: each.read_bytes() for each in made.parent.glob(f"{made.name}*")} == before
+
+
+def test_the_business_mix_is_the_same_trial_as_a_run_of_its_settings(folder: Path, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from types import SimpleNamespace
+
+    from pureplay.apps.business_mix import _record
+    from pureplay.apps.trials import Logbook
+    from pureplay.signals.presets import preset
+
+    data, settings = Dataset.open(folder), preset("business_mix")
+    book = Logbook.open(str(log), clock=lambda: NOON)
+    book.record("run", settings.to_dict(), data, {"icir": 0.1}, {})
+    rows = pl.DataFrame({"measure": ["composite"], "source": ["products"], "window_sessions": [20], "icir": [0.4321], "ic_t": [2.5]})
+    made: Any = SimpleNamespace(rows=rows, sector_scheme=None, evaluation={})
+    _record(made, settings, data, book)
+    assert TrialLog.open(log).distinct() == 1
+    made.sector_scheme = "l1"
+    _record(made, settings, data, book)
+    assert TrialLog.open(log).distinct() == 2
+    assert json.loads(log.read_text(encoding="utf-8").splitlines()[1])["figures"] == {"raw_icir": 0.4321, "raw_t": 2.5}
+    assert call("trials", "--trials", log) == 0
+    text = capsys.readouterr().out
+    assert "+0.432 raw" in text
+    assert "+2.50 raw" in text
+
+
 @pytest.fixture
 def told(folder: Path, tmp_path: Path, log: Path) -> Path:
     """A log of one run, one of other settings, and one on other data."""
     book = TrialLog.open(log)
     assert call("run", config(tmp_path), "--data", folder, "--out", tmp_path / "run", "--trials", log) == 0
     made = json.loads(log.read_text(encoding="utf-8"))
-    from tests.evaluate.test_trials import NOON
-
     settings = {**SignalSettings().to_dict(), "purity": 0.6, "fallback": ("parent",)}
     book.append(time=NOON, command="run", signal=settings, data=made["data"], figures={"icir": -0.1234, "t": 1.5})
     book.append(time=NOON, command="study", signal=SignalSettings().to_dict(), data={"bars": "f" * 64}, figures={})
@@ -223,11 +279,32 @@ def test_a_manifest_is_verified_against_the_log(told: Path, tmp_path: Path, caps
     for change, message in (
         ({"head": "e" * 64}, "is in no line of"),
         ({"count": 2}, "it names 2 trials, the log has 1 up to there"),
-        ({"head": TrialLog.open(told).head, "count": 3}, "or the data differ"),
+        ({"head": TrialLog.open(told).head, "count": 3}, "the data differ"),
+        ({"distinct": 7}, "it names 7 distinct ones on the data, the log has 1"),
+        ({"anchors": 2}, "it names 2 accepted alterations, the log has 0"),
     ):
         (run / "manifest.json").write_text(json.dumps({**good, "trials": {**good["trials"], **change}}), encoding="utf-8")
         assert call("trials", "--trials", told, "--verify", run) == 2
         assert message in capsys.readouterr().err
+    for part, name in (("signal", "min_peers"), ("evaluation", "horizon_sessions")):
+        config = {**good["config"], part: {**good["config"][part], name: 9}}
+        (run / "manifest.json").write_text(json.dumps({**good, "config": config}), encoding="utf-8")
+        assert call("trials", "--trials", told, "--verify", run) == 2
+        assert f"the {part} settings differ" in capsys.readouterr().err
+    # the record itself edited, then the log accepted
+    (run / "manifest.json").write_text(json.dumps(good), encoding="utf-8")
+    whole, end = told.read_bytes(), head_path(told).read_bytes()
+    told.write_bytes(whole.replace(b'"min_peers":2', b'"min_peers":7', 1))
+    assert call("trials", "--trials", told, "--accept") == 0
+    assert call("trials", "--trials", told, "--verify", run) == 2
+    assert "the record was altered" in capsys.readouterr().err
+    # a later one edited
+    told.write_bytes(whole.replace(b"-0.1234", b" 0.1234", 1))
+    head_path(told).write_bytes(end)
+    assert call("trials", "--trials", told, "--accept") == 0
+    capsys.readouterr()
+    assert call("trials", "--trials", told, "--verify", run) == 0
+    assert "the log was accepted as altered 1 times since" in capsys.readouterr().out
     for content in ("{", "[]", "{}", '{"trials": {}, "data": []}', "[" * 200_000):
         (run / "manifest.json").write_text(content, encoding="utf-8")
         assert call("trials", "--trials", told, "--verify", run) == 2

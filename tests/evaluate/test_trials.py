@@ -21,7 +21,7 @@ from pureplay import ledger_files
 from pureplay.errors import DatasetError, SettingError
 from pureplay.evaluate.trials import TrialCount, TrialLog, digest_of
 from pureplay.ledger import GENESIS, LINE_BYTES, Ledger
-from pureplay.ledger_files import head_path, require_place
+from pureplay.ledger_files import head_path, log_of, require_place
 from pureplay.signals.settings import SignalSettings
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -230,6 +230,10 @@ ALTERED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "emptied": (lambda path: path.write_bytes(b""), "it has 0 lines, trials.jsonl.head names 6"),
     "log deleted": (Path.unlink, "it has 0 lines, trials.jsonl.head names 6"),
     "head file deleted": (lambda path: head_path(path).unlink(), "trials.jsonl.head is absent"),
+    "head file set back": (
+        head(json.dumps({"count": 0, "head": GENESIS})),
+        "it has 6 lines, trials.jsonl.head names 0, and a crash leaves it at most 1 line behind",
+    ),
     "head file of another log": (head(json.dumps({"count": 6, "head": "e" * 64})), "line 6 has the hash .*head says eeeeeeeeeeee"),
     "head file of no log": (head(json.dumps({"count": 0, "head": "e" * 64})), "line 0 has the hash 000000000000"),
     "head file is no JSON": (head("{"), "trials.jsonl.head is not readable"),
@@ -273,7 +277,7 @@ def test_an_anchor_forgives_what_it_has_seen_and_nothing_later(filled: Path) -> 
     TrialLog.accept(filled, time=NOON)
     log = TrialLog.open(filled)
     assert log.trials()["sound"].to_list() == [True, True, False, True, True, True]
-    assert log.count(DATA) == TrialCount(distinct=4, distinct_all=4, recorded=6, head=log.head)  # an edited trial was tried all the same
+    assert log.count(DATA) == TrialCount(distinct=5, distinct_all=5, recorded=6, head=log.head)  # an edited trial was tried all the same
     accepted = filled.read_bytes()
     for old, new in ((b'"icir":0.9', b'"icir":0.8'), (b'"icir":0.4', b'"icir":0.9'), (b"it was edited", b"it was correct")):
         assert old in accepted
@@ -285,6 +289,89 @@ def test_an_anchor_forgives_what_it_has_seen_and_nothing_later(filled: Path) -> 
     filled.write_bytes(filled.read_bytes().replace(b'"number":8', b'"number":9'))
     with pytest.raises(DatasetError, match=r"line 8 says the hash"):
         TrialLog.open(filled)
+
+
+def line_as(number: int, change: Callable[[dict[str, Any]], Any], *, seal: bool) -> Callable[[Path], None]:
+    """A line edited; seal: by someone who knows the format."""
+
+    def edit(path: Path) -> None:
+        all_lines = lines(path)
+        record = json.loads(all_lines[number - 1])
+        said = record.pop("hash")
+        change(record)
+        body = json.dumps(record, sort_keys=True, separators=(",", ":"))
+        if seal:
+            said = hashlib.sha256((record["previous"] + body).encode()).hexdigest()
+        all_lines[number - 1] = f'{body[:-1]},"hash":"{said}"}}\n'.encode()
+        path.write_bytes(b"".join(all_lines))
+
+    return edit
+
+
+HIDING: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "kind": lambda record: record.update(kind="note"),
+    "anchor": lambda record: record.update(kind="anchor"),
+    "figures": lambda record: record.update(figures={"icir": "none"}),
+    "settings": lambda record: record.update(signal={"level": 1}),
+    "digest": lambda record: record.update(signal_digest=digest_of({"level": 1})),
+    "data": lambda record: record.update(data=OTHER, data_digest=digest_of(OTHER)),
+    "time": lambda record: record.update(time="once"),
+    "command": lambda record: record.pop("command"),
+}
+
+
+@pytest.mark.parametrize("seal", [False, True])
+@pytest.mark.parametrize("number", [4, 6])
+@pytest.mark.parametrize("name", HIDING)
+def test_no_edit_hides_a_trial(filled: Path, name: str, number: int, seal: bool) -> None:
+    line_as(number, HIDING[name], seal=seal)(filled)
+    TrialLog.accept(filled, time=NOON)
+    log = TrialLog.open(filled)
+    most = 4 if number == 4 else 5  # line 4 is the one of its settings; line 6 repeats line 3, which no one can know any more
+    assert log.count(DATA) == TrialCount(distinct=most, distinct_all=most, recorded=6, head=log.head)
+    assert log.trials()["sound"].to_list() == [each != number for each in range(1, 7)]
+    assert np.isfinite(log.figures("icir")).sum() == most - 1  # an edited figure is in no spread
+    assert len(log.anchors) == 1
+
+
+def test_a_line_made_unreadable_counts(filled: Path) -> None:
+    content = lines(filled)
+    filled.write_bytes(b"".join([*content[:3], b"gone\n", *content[4:]]))
+    TrialLog.accept(filled, time=NOON)
+    log = TrialLog.open(filled)
+    assert (log.distinct(DATA), log.count(DATA).recorded) == (4, 6)
+    assert log.trials().row(3, named=True)["signal"] is None
+
+
+def test_digests_are_worked_out_and_not_believed(path: Path) -> None:
+    log = TrialLog.open(path)
+    add(log, {"level": 1})
+    record = {name: value for name, value in json.loads(path.read_text(encoding="utf-8")).items() if name not in ("hash", "previous")}
+    Ledger(path).append("trial", {**record, "signal": {"level": 2}})  # with the digest of level 1
+    assert TrialLog.open(path).distinct(DATA) == 2
+
+
+def test_one_line_behind_is_a_crash_and_two_are_not(filled: Path) -> None:
+    hashes = [json.loads(each)["hash"] for each in lines(filled)]
+    head(json.dumps({"count": 4, "head": hashes[3]}))(filled)
+    with pytest.raises(DatasetError, match=r"names 4, and a crash leaves it at most 1 line behind.*--accept"):
+        TrialLog.open(filled)
+    head(json.dumps({"count": 5, "head": hashes[4]}))(filled)
+    assert TrialLog.open(filled).notes == ("trials.jsonl.head was 1 line behind after a crash, and was brought up",)
+
+
+def test_a_file_of_a_log_is_known_as_such(filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(filled)
+    (tmp_path / "way").symlink_to(filled.parent)
+    beside = [filled.with_name(f"{filled.name}{end}") for end in ("", ".head", ".lock")]
+    for each in (*beside, tmp_path / "link", tmp_path / "way" / filled.name):
+        assert log_of(each) == filled, each  # by the head file that stands there
+    absent = tmp_path / "new.jsonl"
+    for end in ("", ".head", ".lock", "/run"):
+        assert log_of(Path(f"{absent}{end}")) is None
+        assert log_of(Path(f"{absent}{end}"), absent) == absent  # not there yet
+    assert log_of(filled.parent / "scores.parquet", filled) is None
+    assert log_of(filled.parent, filled) is None
 
 
 @pytest.mark.parametrize(
@@ -434,7 +521,7 @@ def test_a_head_file_that_cannot_be_replaced_is_told_and_put_right(filled: Path,
             add(log, {"level": 7})
     assert json.loads(head_path(filled).read_text(encoding="utf-8"))["count"] == 6
     again = TrialLog.open(filled)
-    assert again.notes == ("trials.jsonl.head was 1 lines behind after a crash, and was brought up",)
+    assert again.notes == ("trials.jsonl.head was 1 line behind after a crash, and was brought up",)
     assert again.trials().height == 7
     assert json.loads(head_path(filled).read_text(encoding="utf-8")) == {"count": 7, "head": again.head}
 

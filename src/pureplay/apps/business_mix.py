@@ -75,10 +75,12 @@ def run_business_mix_page(
 
 
 def _record(made: BusinessMixStudy, settings: SignalSettings, data: Dataset, trials: Logbook) -> None:
-    """One trial a window: its composite. The threshold study is a diagnostic."""
+    """One trial a window: its composite, with its raw ICIR. The threshold study is a diagnostic."""
     for row in made.rows.filter(pl.col("measure") == "composite", pl.col("source") == "products").to_dicts():
-        signal = window_settings(settings, row["window_sessions"]).to_dict() | {"sector_scheme": made.sector_scheme}
-        trials.record("study", signal, data, {"icir": row["icir"], "t": row["ic_t"]}, dict(made.evaluation))
+        signal = window_settings(settings, row["window_sessions"]).to_dict()
+        if made.sector_scheme is not None:  # without it the scores are those of `run`, and the same trial
+            signal["sector_scheme"] = made.sector_scheme
+        trials.record("study", signal, data, {"raw_icir": row["icir"], "raw_t": row["ic_t"]}, dict(made.evaluation))
 
 
 def _settings(usual: SignalSettings, config: RunConfig, path: Path | None) -> tuple[SignalSettings, tuple[str, ...]]:

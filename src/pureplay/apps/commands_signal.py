@@ -90,6 +90,7 @@ def evaluate(
         book = Logbook.open(trials, clock=now)
         if out is not None:
             file_place(out, inputs=[scores])
+            book.require_outside(out)
         judged = evaluate_scores(
             data,
             scores,

@@ -13,7 +13,7 @@ import polars as pl
 from pureplay.apps.config import RunConfig
 from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, synthetic_fault, write_file
 from pureplay.apps.outputs import manifest_of, write_run, write_scores
-from pureplay.apps.trials import NOT_LOGGED, Logbook, verdict_figures
+from pureplay.apps.trials import NOT_LOGGED, Logbook, require_no_log, verdict_figures
 from pureplay.dataset import Dataset, adopt_folder, file_sha256, write_json
 from pureplay.errors import DatasetError, InsufficientDataError, SettingError, TableError
 from pureplay.evaluate import forward_returns, orthogonal_icir
@@ -39,6 +39,7 @@ _RUN_ONLY: Final = ("horizons_sessions", "universes", "shuffles", "quantiles")
 
 def import_files(map_file: Path, source: Path, out: Path, *, today: date, progress: Progress) -> tuple[Imported, Dataset]:
     """Map the user's files, check them, write a dataset; rows refused by the map go to its quarantine beside those of the check."""
+    require_no_log(out)
     imported = load(map_file, source=source, progress=progress)
     progress("checking tables")
     data = Dataset.from_frames(
@@ -117,6 +118,7 @@ def run_demo(
 def write_signal(data_folder: Path, settings: SignalSettings, out: Path, *, progress: Progress) -> int:
     """Scores of a dataset as one Parquet file; returns the number of rows."""
     file_place(out)
+    require_no_log(out)
     data = Dataset.open(data_folder)
     progress("market")
     market = signal_market(data, load_market(data), settings)
@@ -180,6 +182,7 @@ def evaluate_scores(
 
 def simulate(out: Path, *, settings: Mapping[str, Any], preset: str | None = None, progress: Callable[[int, int], None]) -> Dataset:
     """Write a synthetic market as a dataset folder; `settings` win over those of the preset."""
+    require_no_log(out)
     given = {**(synthetic_preset(preset) if preset else {}), **settings}
 
     def fill(folder: Path) -> None:
@@ -192,7 +195,8 @@ def simulate(out: Path, *, settings: Mapping[str, Any], preset: str | None = Non
 
 
 def save_verdict(judged: OrthogonalICIR, out: Path, *, scores_file: Path, trials: Logbook = NOT_LOGGED) -> None:
-    """Write a verdict as JSON; raises DatasetError where `out` is the score file, or cannot be written."""
+    """Write a verdict as JSON; raises DatasetError where `out` is the score file or a log of trials, or cannot be written."""
+    trials.require_outside(out)
     content = {**judged.to_dict(), "trials": trials.manifest()}
     write_file(out, lambda path: write_json(path, content), inputs=[scores_file])
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,14 +14,29 @@ from pureplay.dataset import MANIFEST, Dataset
 from pureplay.errors import DatasetError, SettingError
 from pureplay.evaluate.records import OrthogonalICIR
 from pureplay.evaluate.trials import TrialCount, TrialLog, digest_of
-from pureplay.ledger_files import require_place
+from pureplay.ledger_files import log_of, require_place
 from pureplay.signals.settings import SignalSettings
 
-__all__ = ["NOT_LOGGED", "Logbook", "accept_log", "in_words", "log_place", "log_tables", "open_log", "verdict_figures", "verify_run"]
+__all__ = [
+    "NOT_LOGGED",
+    "Logbook",
+    "accept_log",
+    "in_words",
+    "log_place",
+    "log_tables",
+    "open_log",
+    "require_no_log",
+    "verdict_figures",
+    "verify_run",
+]
 
 _NONE: Final = "none"
 _VARIABLE: Final = "PUREPLAY_TRIALS"
+_HOME: Final = "~/.pureplay/trials.jsonl"
 _SHORT: Final = 8
+_OWN: Final = {"study": ("construction", "residual_base"), "battery": ("construction", "residual_base")}
+_OWN_PRESET: Final = ("window_sessions", "min_valid_sessions", "sector_scheme")
+_OWN_PORTFOLIO: Final = ("construction", "residual_base")
 
 
 class Logbook:
@@ -47,7 +62,8 @@ class Logbook:
         return cls(TrialLog.open(path), clock)
 
     def require_outside(self, out: Path) -> None:
-        """Raise DatasetError where the log lies in the folder that a run is about to replace."""
+        """Raise DatasetError where the log lies in the folder that a run is about to replace, or `out` is a file of this or any log."""
+        require_no_log(out, *([] if self._log is None else [self._log.path]))
         if self._log is not None:
             folder = out.resolve()
             if folder in self._log.path.resolve().parents:
@@ -105,13 +121,26 @@ NOT_LOGGED: Final = Logbook(None, lambda: datetime.now(UTC))
 
 def log_place(given: str | None) -> Path | None:
     """The file of the log: what --trials names, else PUREPLAY_TRIALS, else ~/.pureplay/trials.jsonl; None for "none"."""
-    named = given or os.environ.get(_VARIABLE) or "~/.pureplay/trials.jsonl"
+    named = given or os.environ.get(_VARIABLE) or _HOME
     if named == _NONE:
         return None
     try:
         return Path(named).expanduser()
     except RuntimeError as error:
         raise SettingError(f"there is no home folder for the log of trials ({error}): pass --trials FILE, or --trials none") from error
+
+
+def require_no_log(out: Path, *logs: Path) -> None:
+    """Raise DatasetError where `out` is a file of a log: of those given, of the default ones, or of any other that stands there."""
+    usual = []
+    for named in (None, _HOME):
+        try:
+            usual.append(log_place(named))
+        except SettingError:  # no home folder, so no log in it
+            continue
+    found = log_of(out, *logs, *(each for each in usual if each is not None))
+    if found is not None:
+        raise DatasetError(f"--out {out} would take the place of the log of trials {found} or of a file beside it: choose another --out")
 
 
 def open_log(given: str | None) -> TrialLog:
@@ -154,13 +183,13 @@ def log_tables(log: TrialLog, data: Path | None) -> list[Table | str]:
     for row in log.trials().to_dicts():
         table.add_row(
             f"{row['number']}{'' if row['sound'] else ' edited'}",
-            f"{row['time']:%Y-%m-%d %H:%M}",
-            row["command"],
-            row["signal_digest"][:_SHORT],
-            in_words(json.loads(row["signal"])),
-            row["data_digest"][:_SHORT] + (" synthetic" if row["synthetic"] else ""),
-            _figure(row.get("icir"), 3),
-            _figure(row.get("t"), 2),
+            "–" if row["time"] is None else f"{row['time']:%Y-%m-%d %H:%M}",
+            row["command"] or "–",
+            (row["signal_digest"] or "–")[:_SHORT],
+            "–" if row["signal"] is None else in_words(json.loads(row["signal"])),
+            (row["data_digest"] or "–")[:_SHORT] + (" synthetic" if row["synthetic"] else ""),
+            _orthogonal_or_raw(row, "icir", 3),
+            _orthogonal_or_raw(row, "t", 2),
         )
     below = [f"{log.trials().height} recorded, {log.distinct()} distinct (signal settings × data); head {log.head}"]
     if data is not None:
@@ -197,16 +226,77 @@ def verify_run(log: TrialLog, folder: Path) -> str:
             f"the head {said.get('head')} of {path} is in no line of {log.path}: the log was altered, or the run was logged elsewhere; "
             "name that log with --trials"
         )
-    if found["recorded"] != said.get("count") or found.get("data_digest") not in [digest_of(each) for each in made_on]:
+    line = found["line"]
+    altered = [each for each in found["altered"] if each != line]
+    beside = f"; {_lines(altered)} before it was altered since it was written" if altered else ""
+    faults = ["the record was altered"] if line in found["altered"] else _faults(said, made_on, manifest.get("config"), found)
+    if faults:
         raise DatasetError(
-            f"{path} does not agree with record {found['number']} of {log.path}: it names {said.get('count')} trials, the log has "
-            f"{found['recorded']} up to there, or the data differ: one of the two was altered"
+            f"{path} does not agree with record {line} of {log.path}: {'; '.join(faults)}{beside}: one of the two was altered; compare "
+            "both with a backup"
         )
-    return f"{path} agrees with record {found['number']} of {log.path}: {found['time']}, {found['command']}, {in_words(found['signal'])}"
+    after = len(log.anchors) - found["anchors"]
+    beside += f"; the log was accepted as altered {after} times since" if after else ""
+    return f"{path} agrees with record {line} of {log.path}: {found['time']}, {found['command']}, {in_words(found['signal'])}{beside}"
+
+
+def _faults(said: Mapping[str, Any], made_on: list[Any], config: object, found: Mapping[str, Any]) -> list[str]:
+    """What a manifest says otherwise than a sound record and what the log says up to it."""
+    if found.get("kind") != "trial":
+        return ["the record is no trial"]
+    names = {"count": "recorded", "distinct": "distinct", "anchors": "anchors"}
+    words = {"count": "trials", "distinct": "distinct ones on the data", "anchors": "accepted alterations"}
+    faults = [
+        f"it names {said.get(name)} {words[name]}, the log has {found[own]} up to there"
+        for name, own in names.items()
+        if not isinstance(said.get(name), int) or isinstance(said.get(name), bool) or said[name] != found[own]
+    ]
+    if not any(isinstance(each, dict) and _agree(each, found["data"]) for each in made_on):
+        faults.append("the data differ")
+    return faults + _settings_faults(config if isinstance(config, dict) else {}, found)
+
+
+def _settings_faults(config: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Settings of a manifest that are not those of the record, but for those that the command itself gives to each of its scores."""
+    command, signal = found["command"], found["signal"]
+    own: tuple[str, ...] = _OWN_PORTFOLIO if command == "portfolio" else _OWN.get(command, ())
+    parts = ("signal", "business_mix") if command == "portfolio" else ("signal",)
+    if "preset" in config:
+        own = _OWN_PRESET
+    wanted = {name: value for name, value in signal.items() if name not in own}
+    named = [config[part] for part in parts if isinstance(config.get(part), dict)]
+    alike = [_agree({name: value for name, value in each.items() if name not in own}, wanted) for each in named]
+    faults = [] if any(alike) else ["the signal settings differ"]
+    if "preset" in config:
+        windows, scheme = config.get("windows_sessions"), config.get("sector_scheme")
+        if not isinstance(windows, list) or signal.get("window_sessions") not in windows or signal.get("sector_scheme") != scheme:
+            faults.append("the windows or the sectors differ")
+    judged = {"portfolio": config.get("portfolio")} if command == "portfolio" else config.get("evaluation")
+    if not isinstance(judged, dict) or not _agree(judged, found.get("evaluation")):
+        faults.append("the evaluation settings differ")
+    return faults
+
+
+def _agree(one: object, other: object) -> bool:
+    try:
+        return isinstance(one, dict) and isinstance(other, dict) and digest_of(one) == digest_of(other)
+    except SettingError:  # NaN and the like, which no record holds
+        return False
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:5])) + (" and more" if len(numbers) > 5 else "")
+    return f"line {shown}"
 
 
 def _many(distinct: int) -> str:
     return f"{distinct} distinct signal settings tried" if distinct != 1 else "1 set of signal settings tried"
+
+
+def _orthogonal_or_raw(row: Mapping[str, Any], name: str, digits: int) -> str:
+    """The figure of the orthogonal score; where a trial has the raw one alone, that, and the word."""
+    raw = row.get(f"raw_{name}")
+    return _figure(row.get(name), digits) if row.get(name) is not None or raw is None else f"{_figure(raw, digits)} raw"
 
 
 def _figure(value: float | None, digits: int) -> str:

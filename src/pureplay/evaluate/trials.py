@@ -5,8 +5,10 @@ diagnostics: they stand in no count.
 """
 
 import hashlib
+import itertools
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,12 +44,22 @@ class TrialCount:
 
     distinct: distinct signal settings tried on this data, the number that deflation takes. distinct_all: distinct pairs of signal
     settings and data in the whole log. recorded: trials recorded, repeats included. head: hash of the last record, 64 hex digits.
+    A line that was altered may have been any trial on any data: it counts as one of its own in all three.
     """
 
     distinct: int
     distinct_all: int
     recorded: int
     head: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A line that counts, and what makes it distinct: digests worked out from its settings and data, not those that it names."""
+
+    entry: Entry
+    signal: str
+    data: str
 
 
 class TrialLog:
@@ -60,8 +72,10 @@ class TrialLog:
         """A log over an opened ledger; raises DatasetError where a sound record of it is no trial."""
         self._ledger = ledger
         self._from: Sequence[Entry] = ()
+        self._last: Entry | None = None
         self._seen = 0
-        self._trials: list[Entry] = []
+        self._trials: list[_Trial] = []
+        self._digests: dict[str, str] = {}
         self._read()
 
     @classmethod
@@ -96,7 +110,7 @@ class TrialLog:
     def anchors(self) -> tuple[Mapping[str, Any], ...]:
         """Records that an altered log was accepted: number, time, fault, version."""
         names = ("number", "time", "fault", "version")
-        return tuple({name: each.record.get(name) for name in names} for each in self._ledger.entries if each.record.get("kind") == ANCHOR)
+        return tuple({name: each.record.get(name) for name in names} for each in self._ledger.entries if _is_anchor(each))
 
     def append(
         self,
@@ -139,24 +153,28 @@ class TrialLog:
         """One row a trial, repeats included, in the order of the log.
 
         Columns: number (line), time (UTC), command, signal (settings as JSON), signal_digest, data_digest, synthetic, sound (False
-        where the line was edited and an anchor took it as it is), version, then one column a figure, null where a trial lacks it.
+        where the line was altered and an anchor took it as it is; it shows what it says now, null where that cannot be read), version,
+        then one column a figure, null where a trial lacks it.
         """
-        figures = list(dict.fromkeys(name for each in self._trials for name in each.record["figures"]))
+        figures = list(dict.fromkeys(name for each in self._trials for name in _figures_of(each.entry)))
         schema: dict[str, Any] = {**_SCHEMA, **{name: pl.Float64 for name in figures if name not in _SCHEMA}}
         rows = [_row(each) for each in self._trials]
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def distinct(self, data: Mapping[str, str] | None = None) -> int:
-        """Number of distinct signal settings × data; of one dataset where its fingerprint is given."""
+        """Number of distinct signal settings × data; of one dataset where its fingerprint is given.
+
+        A line that was altered counts as one of its own, on every dataset: what it was cannot be known.
+        """
         return len(self._last_of_each(data))
 
     def figures(self, name: str, data: Mapping[str, str] | None = None) -> FloatArray:
         """A figure of each distinct trial, of its last record; NaN where that lacks it. For the sd over trials that deflation takes.
 
-        data: as for `distinct`.
+        data: as for `distinct`. NaN for a line that was altered.
         """
         last = self._last_of_each(data)
-        values = [each.record["figures"].get(name) for each in last]
+        values = [each.entry.record["figures"].get(name) if each.entry.sound else None for each in last]
         return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
 
     def count(self, data: Mapping[str, str]) -> TrialCount:
@@ -164,32 +182,62 @@ class TrialLog:
         return TrialCount(distinct=self.distinct(data), distinct_all=self.distinct(), recorded=len(self._trials), head=self.head)
 
     def find(self, head: str) -> Mapping[str, Any] | None:
-        """The record with this hash, and as "recorded" how many trials stand up to it; None where the log has none."""
+        """The record with this hash, and what the log says up to it; None where the log has none.
+
+        Added to the record: line, recorded (trials), distinct (on its data), anchors (a number), altered (lines up to it, itself included,
+        that are not as they were written).
+        """
         line = self._ledger.line_of(head)
-        record = next((each.record for each in self._ledger.entries if each.line == line), None)
-        if record is None:
+        if line is None:
             return None
-        return {**record, "recorded": sum(each.line <= (line or 0) for each in self._trials)}
+        entries = self._ledger.entries[:line]
+        record, until = entries[-1].record, [each for each in self._trials if each.entry.line <= line]
+        made_on = next((each.data for each in until if each.entry.line == line), "")
+        return {
+            **record,
+            "line": line,
+            "recorded": len(until),
+            "distinct": len(_distinct(until, made_on)),
+            "anchors": sum(_is_anchor(each) for each in entries),
+            "altered": tuple(each.line for each in entries if not each.sound),
+        }
 
     def _read(self) -> None:
-        """Trials among the lines; what stands before an anchor may be anything, and counts where it can be read as a trial."""
+        """Trials among the lines, and every line that is not sound: whatever it says now, it may have been one."""
         entries = self._ledger.entries
-        if entries is not self._from:  # the ledger has begun anew
+        if entries is not self._from or (self._seen and entries[self._seen - 1] is not self._last):  # the ledger has begun anew
             self._from, self._seen, self._trials = entries, 0, []
-        fresh, self._seen = entries[self._seen :], len(entries)
-        for each in fresh:
-            if each.record.get("kind") != _TRIAL:
-                continue
-            fault = _fault(each.record)
-            if not fault:
-                self._trials.append(each)
-            elif each.sound:
-                raise DatasetError(f"line {each.line} of {self.path} is no trial ({fault}): this log is of another pureplay, use that one")
+        seen, self._seen, self._last = self._seen, len(entries), entries[-1] if entries else None
+        for each in itertools.islice(entries, seen, None):
+            if not each.sound:
+                self._trials.append(_Trial(each, f"line {each.line}", ""))
+            elif each.record.get("kind") == _TRIAL:
+                fault = _fault(each.record)
+                if fault:
+                    raise DatasetError(
+                        f"line {each.line} of {self.path} is no trial ({fault}): this log is of another pureplay, use that one"
+                    )
+                self._trials.append(_Trial(each, self._digest(each.record["signal"]), self._digest(each.record["data"])))
 
-    def _last_of_each(self, data: Mapping[str, str] | None) -> list[Entry]:
-        wanted = None if data is None else digest_of(data)
-        last = {(each.record["signal_digest"], each.record["data_digest"]): each for each in self._trials}
-        return [each for (_, made_on), each in last.items() if wanted in (None, made_on)]
+    def _digest(self, content: Mapping[str, Any]) -> str:
+        """`digest_of`, worked out once for what is written the same."""
+        text = repr(content)
+        if text not in self._digests:
+            self._digests[text] = digest_of(content)
+        return self._digests[text]
+
+    def _last_of_each(self, data: Mapping[str, str] | None) -> list[_Trial]:
+        return _distinct(self._trials, None if data is None else digest_of(data))
+
+
+def _distinct(trials: Iterable[_Trial], data: str | None) -> list[_Trial]:
+    """The last of each distinct trial; of one dataset where its digest is given, to which a line that is not sound always belongs."""
+    last = {(each.signal, each.data): each for each in trials}
+    return [each for each in last.values() if data is None or each.data == data or not each.entry.sound]
+
+
+def _is_anchor(entry: Entry) -> bool:
+    return entry.sound and entry.record.get("kind") == ANCHOR
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
@@ -239,18 +287,37 @@ def _fault(record: Mapping[str, Any]) -> str:
     return "" if all(each is None or isinstance(each, int | float) for each in values) else "its figures are not numbers"
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    record = entry.record
-    figures = {name: None if value is None else float(value) for name, value in record["figures"].items() if name not in _SCHEMA}
+def _figures_of(entry: Entry) -> dict[str, float | None]:
+    """Figures by name; of a line that is not sound only what can be read."""
+    figures = entry.record.get("figures")
+    known = dict(figures) if isinstance(figures, dict) else {}
+    if not entry.sound:
+        known = {name: value for name, value in known.items() if isinstance(value, float) and name.isprintable()}
+    return {name: None if value is None else float(value) for name, value in known.items()}
+
+
+def _row(trial: _Trial) -> dict[str, Any]:
+    entry, record = trial.entry, trial.entry.record
+    signal = record.get("signal")
+    digests = {"signal_digest": trial.signal, "data_digest": trial.data} if entry.sound else _texts(record, "signal_digest", "data_digest")
     return {
-        **figures,
+        **{name: value for name, value in _figures_of(entry).items() if name not in _SCHEMA},
         "number": entry.line,
-        "time": datetime.fromisoformat(record["time"]).astimezone(UTC),
-        "command": record["command"],
-        "signal": canonical(record["signal"]).decode(),
-        "signal_digest": record["signal_digest"],
-        "data_digest": record["data_digest"],
-        "synthetic": bool(record.get("synthetic", False)),
+        "time": _time_of(record),
+        "signal": json.dumps(signal, sort_keys=True, separators=(",", ":")) if isinstance(signal, dict) else None,
+        "synthetic": record.get("synthetic") is True,
         "sound": entry.sound,
-        "version": record["version"],
+        **digests,
+        **_texts(record, "command", "version"),
     }
+
+
+def _texts(record: Mapping[str, Any], *names: str) -> dict[str, str | None]:
+    return {name: value if isinstance(value := record.get(name), str) and value.isprintable() else None for name in names}
+
+
+def _time_of(record: Mapping[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(record["time"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
