@@ -204,7 +204,9 @@ def test_bad_settings_are_refused() -> None:
             superior_predictive_ability(x, mean_block=block)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="draws must be a whole number"):
         superior_predictive_ability(x, mean_block=1, draws=0)
-    with pytest.raises(SettingError, match=r"differences must be \(periods, variants\), not an array of shape \(120,\)"):
+    with pytest.raises(
+        SettingError, match=r"differences must be a table of numbers \(periods, variants\), not an array of 1 dimensions, of shape \(120,\)"
+    ):
         superior_predictive_ability(x[:, 0], mean_block=1)
     with pytest.raises(SettingError, match="level must lie between 0 and 1"):
         stepwise_superior(x, mean_block=1, level=5)

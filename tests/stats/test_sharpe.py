@@ -173,5 +173,5 @@ def test_bad_settings_are_refused() -> None:
         years_to_decide(1.0, 0.0)
     with pytest.raises(SettingError, match="critical must be above 0"):
         years_to_decide(1.0, 1.0, critical=-1.0)
-    with pytest.raises(SettingError, match="returns must be one series, not an array of 2"):
+    with pytest.raises(SettingError, match="returns must be one series of numbers, not an array of 2"):
         sharpe_ratio(np.ones((3, 2)))

@@ -409,7 +409,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     [
         ("uk", r"market rules 'uk' are neither one of cn, us nor the path of a \.toml file"),
         ("absent.toml", r"there is no file absent\.toml: give the path of market rules, or one of cn, us"),
-        (None, r"market rules 'None' are neither"),
+        (None, r"market rules None are neither"),
     ],
 )
 def test_an_unknown_market_is_refused(name: str, said: str) -> None:
