@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,8 @@ from pureplay.panel import FloatArray
 from pureplay.studies.portfolio_scores import Progress, Scored
 
 __all__ = ["Found", "correlate", "factor_returns", "paper_series"]
+
+_STRIDE: Final = 5  # sessions between those whose correlations are averaged: neighbours say the same
 
 
 @dataclass(slots=True)
@@ -69,12 +71,12 @@ def paper_series(name: str, scores: FloatArray, desk: Desk, settings: PortfolioS
 
 
 def correlate(each: Scored, desk: Desk, base: Base, plain: PortfolioSettings, found: Found) -> None:
-    """Rank correlation of an informed score with every factor of the base."""
+    """Rank correlation of an informed score with every factor of the base, on every fifth session."""
     if not each.informed or not found.has(each.name):
         return
     if each.name not in found.paper:
         paper_series(each.name, each.composite, desk, plain, found)
-    ranks = factor_correlations(each.composite, base.values, base.names)
+    ranks = factor_correlations(np.ascontiguousarray(each.composite[::_STRIDE]), np.ascontiguousarray(base.values[::_STRIDE]), base.names)
     value = next(name for name in ranks.columns if name != "factor" and ranks[name].dtype.is_float())
     found.add("correlations", *({"score": each.name, "factor": row["factor"], "rank": row[value]} for row in ranks.to_dicts()))
 

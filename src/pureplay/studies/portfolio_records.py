@@ -32,8 +32,9 @@ class PortfolioStudy:
     relative_drawdown, index_return, index_sharpe, is_total_return.
     years: score, design, kind, year, partial, months, gross, net, sharpe_net, max_drawdown, turnover.
     daily: score, kind, date, gross, net, wealth_gross, wealth_net; plain design. index_daily: benchmark, date, ret, wealth.
-    capacity: score, kind, capital, gross, net, cost, impact, blocked_share. correlations: score, factor, rank (mean over dates of the
-    rank correlation of score and exposure), returns (correlation of daily frictionless long-short returns); other scores count as factors.
+    capacity: score, kind, capital, gross, net, cost, impact, blocked_share. correlations: score, factor, rank (rank correlation of score
+    and exposure, mean over every fifth session), returns (correlation of daily frictionless long-short returns); other scores count as
+    factors.
     blocked: score, kind, reason, orders, retries, value_share; plain design.
     luck: score, kind, sharpe (a grid period, net; active against the first index for long_only), n, skew, kurtosis, trials, trial_sd,
     threshold, deflated (probability that the Sharpe ratio exceeds what the best of the trials would show by chance), undeflated (the

@@ -77,28 +77,29 @@ def scored(
     signal: of R and S. mix: of business_mix. Controls and shuffles are those of the first score, on the dates and stocks that it scores:
     on others they would be compared with what it never saw.
     """
-    fed: dict[str, Market] = {"R": market}
+    shops = {"R": PeerWorkshop(data, market)}
     if "S" in study.scores:
         say("S: residual returns")
-        fed["S"] = residual_market(market, base.values, base.names)
+        shops["S"] = shops["R"].on(residual_market(market, base.values, base.names))
     known: BoolArray = np.ones(market.axes.shape, dtype=np.bool_)
     wanted = {"R": replace(signal, construction="R"), "S": replace(signal, construction="S"), "business_mix": mix}
     for name in study.scores:
         say(f"{name}: scores")
-        source = fed["S" if name == "S" else "R"]
-        peers = PeerWorkshop(data, source).peers(wanted[name])
-        composite = composite_scores(source, peers, wanted[name])
+        shop = shops["S" if name == "S" else "R"]
+        composite = composite_scores(shop.market, shop.peers(wanted[name]), wanted[name])
         if name == study.scores[0]:
             known = np.isfinite(composite)
         yield Scored(name=name, settings=wanted[name], composite=composite, informed=True)
     first = study.scores[0]
-    source = fed["S" if first == "S" else "R"]
-    for each in _uninformed(data, source, wanted[first], study, say):
+    for each in _uninformed(data, shops["S" if first == "S" else "R"], wanted[first], study, say):
         each.composite[~known] = np.nan
         yield each
 
 
-def _uninformed(data: Dataset, market: Market, settings: SignalSettings, study: PortfolioStudySettings, say: Progress) -> Iterator[Scored]:
+def _uninformed(
+    data: Dataset, shop: PeerWorkshop, settings: SignalSettings, study: PortfolioStudySettings, say: Progress
+) -> Iterator[Scored]:
+    market = shop.market
     scheme, _ = industry_control(data, settings)
     for name in (OWN_ONLY,) if scheme is None else (OWN_ONLY, INDUSTRY):
         say(f"control {name}: scores")
@@ -106,7 +107,7 @@ def _uninformed(data: Dataset, market: Market, settings: SignalSettings, study: 
     schemes = schemes_by_depth(data)
     if settings.products != "segments" or not schemes or not study.shuffles:
         return
-    peers = PeerWorkshop(data, market).peers(settings)
+    peers = shop.peers(settings)
     labels, files = main_labels(data, market.axes, schemes[0]), np.asarray((peers.mix.active >= 0).any(axis=0))
     for number in range(study.shuffles):
         say(f"shuffle {number + 1} of {study.shuffles}: scores")
