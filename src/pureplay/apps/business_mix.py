@@ -18,7 +18,7 @@ from pureplay.dataset import Dataset, write_json
 from pureplay.errors import SettingError
 from pureplay.parallel import workers
 from pureplay.reports.business_mix import render_business_mix
-from pureplay.reports.business_mix_wording import lead, shares
+from pureplay.reports.business_mix_wording import NOT_COMPARABLE, comparable, lead, shares
 from pureplay.signals.presets import preset, window_settings
 from pureplay.signals.settings import SignalSettings
 from pureplay.studies.business_mix import run_business_mix
@@ -131,16 +131,21 @@ def business_mix_tables(study: BusinessMixStudy) -> list[Table | str]:
 def _beside(study: BusinessMixStudy) -> Table:
     ours, own = beside_published(study), beside_published(study, source="own_only")
     table = Table(
-        title="Business-mix factors beside the published ones (paper portfolios, gross exposure 2, no costs)", title_justify="left"
+        title="Business-mix factors beside the published ones (paper portfolios, gross exposure 2, no costs)"
+        if comparable(study)
+        else f"Business-mix factors; {NOT_COMPARABLE} (paper portfolios, gross exposure 2, no costs)",
+        title_justify="left",
     )
     table.add_column("")
     for window in study.windows:
         table.add_column(f"{window} sessions", justify="right")
         table.add_column(f"own_only, {window}", justify="right")
-    table.add_column("published", justify="right")
+    published = comparable(study)
+    if published:
+        table.add_column("published", justify="right")
     for row, control in zip(ours.to_dicts(), own.to_dicts(), strict=True):
         cells = [text for window in study.windows for text in (row[f"{window} sessions"], control[f"{window} sessions"].partition(" [")[0])]
-        table.add_row(f"{row['measure']}, {row['figure']}", *cells, row["published"])
+        table.add_row(f"{row['measure']}, {row['figure']}", *cells, *([row["published"]] if published else []))
     return table
 
 

@@ -133,9 +133,10 @@ def _uninformed(study: PortfolioStudy, score: str) -> Iterator[str]:
         found = middle(placebos, "net")
         if found is not None:
             number_of = max(number_of, len(placebos))
-            dealt[kind] = f"{share(found[0])} ({share(found[1])} to {share(found[2])})"
+            dealt[kind] = share(found[0]) + (f" ({share(found[1])} to {share(found[2])})" if len(placebos) > 1 else "")
     said = [f"the control own_only made {_by_kind(own, told)}"] if own else []
-    said += [f"the median of {number_of} shuffles {'' if own else 'made '}{_by_kind(dealt, told)}"] if dealt else []
+    many = f"the median of {number_of} shuffles" if number_of > 1 else "a shuffle"
+    said += [f"{many} {'' if own else 'made '}{_by_kind(dealt, told)}"] if dealt else []
     yield f"Under the same rules{_order(told)}, {'; '.join(said)}." if said else "No control or placebo stands beside it."
 
 

@@ -249,6 +249,21 @@ def test_without_a_close_the_return_decides_within_the_tolerance(change: float, 
     assert (facts.inferred, facts.approximate) == (1, True)
 
 
+@pytest.mark.parametrize(("bare", "approximate"), [(1, False), (3, True)])
+def test_a_few_inferred_limits_are_noted_and_do_not_make_figures_approximate(bare: int, approximate: bool) -> None:
+    """Up to one in a thousand stock-days: 1 and 3 of 2,400."""
+    days = (date(2021, 3, 1), date(2021, 3, 2))
+    rows = [
+        {"date": day, "asset": f"{600000 + stock}.SH", "ret": 0.0, "close": None if day == days[0] and stock < bare else 10.0}
+        for day in days
+        for stock in range(1000)
+    ]
+    rows += [{"date": day, "asset": f"{2000 + stock:06}.SZ", "ret": 0.0, "close": 10.0} for day in days for stock in range(200)]
+    facts = tape_of(dataset(rows))[1]
+    assert (facts.inferred, facts.approximate) == (bare, approximate)
+    assert f"price limits of {bare} of 2400 stock-days are approximate" in " ".join(facts.notes)
+
+
 def test_a_one_sided_rule_limits_one_side(tmp_path: Path) -> None:
     text = CN_FILE.read_text(encoding="utf-8").replace("up = 0.10\ndown = 0.10\nfrom = 1996-12-16", "down = 0.10\nfrom = 1996-12-16")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")

@@ -23,6 +23,7 @@ from pureplay.sessions import DayArray
 __all__ = ["TapeFacts", "load_tape"]
 
 _SHOWN: Final = 3
+_NEGLIGIBLE: Final = 0.001  # share of inferred limits up to which figures are not called approximate; the notes count them all the same
 _MOST_RETURN: Final = 1e6
 
 NumberArray = npt.NDArray[np.int64]
@@ -36,7 +37,7 @@ class TapeFacts:
     given: from limit_up and limit_down of the bars; computed: from close, return, stated dividends and the dated rule; inferred: from the
     return alone, or from a reference that an ex-date or other adjustment leaves uncertain;
     unlimited: no limit held; unknown: a limit held, but neither bars nor return tell whether it was reached (taken as not reached).
-    approximate: whether any is inferred. at_upper, at_lower: stock-days that closed at a limit. boards: stocks of each board.
+    approximate: whether more than one in a thousand is inferred. at_upper, at_lower: stock-days that closed at a limit. boards: stocks of each board.
     notes: what the data lack and what was assumed in their place.
     """
 
@@ -112,7 +113,7 @@ def load_tape(data: Dataset, market: Market, rules: MarketRules, settings: Portf
         rules=rules.name,
         digest=rules.digest(),
         **counts,
-        approximate=counts["inferred"] > 0,
+        approximate=counts["inferred"] > _NEGLIGIBLE * sum(counts.values()),
         at_upper=int(limits.at_upper.sum()),
         at_lower=int(limits.at_lower.sum()),
         boards={name: int((board == number).sum()) for number, name in enumerate(names)},
