@@ -36,8 +36,9 @@ class TapeFacts:
     rules, digest: name of the market rules and SHA-256 of what they say. The traded stock-days by how their price limits are known:
     given: from limit_up and limit_down of the bars; computed: from close, return, stated dividends and the dated rule; inferred: from the
     return alone, or from a reference that an ex-date or other adjustment leaves uncertain; unlimited: no limit held; unknown: a limit
-    held, but neither bars nor return tell whether it was reached (taken as not reached). approximate: whether more than one in a
-    thousand is inferred. at_upper, at_lower: stock-days that closed at a limit. boards: stocks of each board. notes: what the data lack and what was assumed in their place.
+    held, but neither bars nor return tell whether it was reached (taken as not reached). approximate: whether more than one in a thousand
+    is inferred. at_upper, at_lower: stock-days that closed at a limit. boards: stocks of each board. notes: what the data lack and what
+    was assumed in their place.
     """
 
     rules: str
