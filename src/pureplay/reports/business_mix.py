@@ -7,7 +7,7 @@ from pureplay.evaluate.records import CRITICAL_T
 from pureplay.reports import business_mix_wording as words
 from pureplay.reports import wording
 from pureplay.reports.drawing import COLOURS, MUTED, drawn, new_figure
-from pureplay.reports.formats import DASH, count, flatten, percent, signed, span
+from pureplay.reports.formats import DASH, count, flatten, percent, signed
 from pureplay.reports.gallery import Chart, Numbers
 from pureplay.reports.grids import Cell, Row
 from pureplay.reports.page import fill
@@ -91,7 +91,7 @@ def _passes(t: float) -> str:
 
 
 _HEADS: Final = (
-    *("Purity", "Pure plays", "Products", "Names", "Mean IC", "EWC t", "ICIR", "Over the offsets"),
+    *("Purity", "Pure plays", "Products", "Names", "Mean IC", "EWC t", "ICIR"),
     *("Return", "EWC t", "Sharpe", "Turnover", "Own product"),
 )
 
@@ -110,7 +110,6 @@ def _threshold(row: Mapping[str, Any]) -> tuple[str, ...]:
         _percent(row["mean_ic"]),
         signed(row["ic_t"], 2),
         signed(row["icir"], 2),
-        span(row["icir_min"], row["icir_max"], 2),
         _percent(row["ls_return"]),
         signed(row["ls_t"], 2),
         signed(row["ls_sharpe"], 2),
