@@ -13,12 +13,14 @@ import numpy.typing as npt
 
 from pureplay.errors import SettingError, TableError
 
-__all__ = ["CALENDARS", "Calendar", "DayArray", "Sessions", "sessions_between"]
+__all__ = ["CALENDARS", "Calendar", "DayArray", "Sessions", "sessions_between", "sessions_per_year"]
 
 Calendar = Literal["XSHG", "bars"]
 CALENDARS: Final[tuple[Calendar, ...]] = ("XSHG", "bars")
 DayArray = npt.NDArray[np.datetime64]
 
+_DAYS_A_YEAR: Final = 365.25
+_SESSIONS_A_YEAR: Final = 252.0  # of a sample of one session, which has no years between its ends
 _XSHG_START: Final = "1991-01-01"
 _XSHG_END: Final = "2026-12-31"  # the last day whose holidays are published
 
@@ -95,3 +97,11 @@ def _xshg_dates() -> DayArray:
             calendar = exchange_calendars.get_calendar("XSHG", start=_XSHG_START, end=_XSHG_END)
         _KNOWN["XSHG"] = calendar.sessions.to_numpy().astype("datetime64[D]")
     return _KNOWN["XSHG"]
+
+
+def sessions_per_year(sessions: Sessions) -> float:
+    """Sessions of the market from the first to the last day over the calendar years between them; 252 for a single session."""
+    days = int((sessions.dates[-1] - sessions.dates[0]).astype("timedelta64[D]").astype(np.int64))
+    if days == 0:
+        return _SESSIONS_A_YEAR
+    return float(sessions.ordinals[-1] - sessions.ordinals[0]) / days * _DAYS_A_YEAR

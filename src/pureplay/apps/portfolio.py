@@ -48,12 +48,15 @@ class _Diary:
         self._evaluation = {"portfolio": config.portfolio.to_dict()}
 
     def record(self, signal: Mapping[str, Any], figures: Mapping[str, float | int | None]) -> None:
+        """Add a trial on the dataset."""
         self._book.record("portfolio", signal, self._data, figures, self._evaluation)
 
     def count(self) -> TrialCount | None:
+        """Trials on the dataset as of the last record."""
         return self._book.count
 
     def spread(self, figure: str) -> float | None:
+        """Standard deviation of a figure over the trials on the dataset."""
         return self._book.spread(figure, self._data)
 
 

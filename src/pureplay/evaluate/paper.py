@@ -11,7 +11,7 @@ import polars as pl
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.parallel import over_blocks
-from pureplay.sessions import Sessions
+from pureplay.sessions import Sessions, sessions_per_year
 from pureplay.stats.crosssection import Workspace, average_ranks, sort_finite, workspace
 from pureplay.stats.given import require_whole
 from pureplay.stats.inference import MeanTest, ewc_test
@@ -19,7 +19,6 @@ from pureplay.stats.jit import kernel
 
 __all__ = ["PaperLongShort", "paper_long_short"]
 
-_DAYS_A_YEAR: Final = 365.25
 _MOST_RETURN: Final = 1e6
 _LEAST: Final = {"quantiles": 2, "grid_sessions": 1, "delay_sessions": 1}
 
@@ -127,7 +126,7 @@ def _require_blocks(scores: FloatArray, returns: FloatArray, traded: BoolArray, 
 
 
 def _figures(by_offset: FloatArray, held: RowArray, sessions: Sessions, *, quantiles: int, grid: int, delay: int) -> PaperLongShort:
-    yearly = _sessions_per_year(sessions)
+    yearly = sessions_per_year(sessions)
     means = np.array([row[np.isfinite(row)].mean() for row in by_offset])
     sds = np.array([row[np.isfinite(row)].std(ddof=1) for row in by_offset])
     annual = means * yearly
@@ -153,12 +152,6 @@ def _figures(by_offset: FloatArray, held: RowArray, sessions: Sessions, *, quant
         offsets=int(by_offset.shape[0]),
         daily=pl.DataFrame({"date": pl.Series(sessions.dates).cast(pl.Date), "ret": pl.Series(daily).fill_nan(None), "offsets": counts}),
     )
-
-
-def _sessions_per_year(sessions: Sessions) -> float:
-    """Sessions of the market from the first to the last day, over the calendar years between them."""
-    days = int((sessions.dates[-1] - sessions.dates[0]).astype("timedelta64[D]").astype(np.int64))
-    return float(sessions.ordinals[-1] - sessions.ordinals[0]) / days * _DAYS_A_YEAR
 
 
 def _by_offset(gained: FloatArray, built: BoolArray, offset: RowArray, delay: int) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,12 @@ from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.evaluate.summary import is_whole
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.parallel import over_blocks
-from pureplay.sessions import Sessions
+from pureplay.sessions import Sessions, sessions_per_year
 from pureplay.stats.crosssection import Workspace, average_ranks, sort_finite, workspace
 from pureplay.stats.jit import kernel
 
 __all__ = ["Turnover", "turnover"]
 
-_DAYS_A_YEAR: Final = 365.25
 
 LegArray = npt.NDArray[np.int8]
 RowArray = npt.NDArray[np.int64]
@@ -97,7 +96,7 @@ def turnover(
             f"turnover: no rebalance offset has two sessions with {quantiles} scores or more, {grid_sessions} sessions apart "
             f"({int((held > 0).any(axis=0).sum())} of {scores.shape[0]} sessions have them): give a longer sample or a shorter grid"
         )
-    yearly = _sessions_per_year(sessions)
+    yearly = sessions_per_year(sessions)
     annual = by_offset * yearly / grid_sessions
     mean = float(annual.mean())
     return Turnover(
@@ -111,12 +110,6 @@ def turnover(
         quantiles=quantiles,
         rebalances=int(np.isfinite(changed).any(axis=0).sum()),
     )
-
-
-def _sessions_per_year(sessions: Sessions) -> float:
-    """Sessions of the market from the first to the last day, over the calendar years between them."""
-    days = int((sessions.dates[-1] - sessions.dates[0]).astype("timedelta64[D]").astype(np.int64))
-    return float(sessions.ordinals[-1] - sessions.ordinals[0]) / days * _DAYS_A_YEAR
 
 
 def _previous(built: BoolArray, offset: RowArray) -> RowArray:

@@ -12,13 +12,13 @@ from pureplay.dataset import Dataset
 from pureplay.errors import EvaluationError, InsufficientDataError, SettingError
 from pureplay.evaluate.orthogonal import neutral_block
 from pureplay.evaluate.portfolio.backtest import Account, Desk
-from pureplay.evaluate.portfolio.performance import sessions_per_year
 from pureplay.evaluate.portfolio.rules import MarketRules
 from pureplay.evaluate.portfolio.settings import Kind, PortfolioSettings
 from pureplay.evaluate.trials import TrialCount
 from pureplay.factors.base import Base
 from pureplay.factors.industry import coarsest_scheme
 from pureplay.market import load_market
+from pureplay.sessions import sessions_per_year
 from pureplay.signals.settings import SignalSettings
 from pureplay.stats.inference import ewc_test
 from pureplay.stats.sharpe import sharpe_ratio

@@ -21,11 +21,11 @@ from pureplay.evaluate.portfolio.benchmark import Benchmark
 from pureplay.evaluate.portfolio.book import simulate
 from pureplay.evaluate.portfolio.figures import portfolio_figures
 from pureplay.evaluate.portfolio.frames import PortfolioFrames, portfolio_frames, portfolio_record
-from pureplay.evaluate.portfolio.performance import drawdown, performance, sessions_per_year
+from pureplay.evaluate.portfolio.performance import drawdown, performance
 from pureplay.evaluate.portfolio.records import Portfolio, PortfolioFigures, Spread
 from pureplay.evaluate.turnover import turnover
 from pureplay.panel import FloatArray
-from pureplay.sessions import Sessions
+from pureplay.sessions import Sessions, sessions_per_year
 from pureplay.stats.inference import ewc_test
 from tests.evaluate.portfolio.ledger import Plan, cut, keep, market, random_accounts, scaled, stack, weekdays
 from tests.evaluate.portfolio.markets import FREE, open_tape, targets_of

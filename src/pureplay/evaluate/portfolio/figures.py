@@ -11,11 +11,11 @@ from pureplay.errors import SettingError
 from pureplay.evaluate.portfolio.accounts import Accounts, GridPeriods, account_returns, grid_periods
 from pureplay.evaluate.portfolio.arrays import BLOCKED, Books
 from pureplay.evaluate.portfolio.benchmark import Benchmark
-from pureplay.evaluate.portfolio.performance import active_figures, performance, sessions_per_year
+from pureplay.evaluate.portfolio.performance import active_figures, performance
 from pureplay.evaluate.portfolio.records import AccountFigures, ActiveFigures, Performance, PortfolioFigures, Spread
 from pureplay.evaluate.summary import is_whole
 from pureplay.panel import BoolArray, FloatArray
-from pureplay.sessions import Sessions
+from pureplay.sessions import Sessions, sessions_per_year
 
 __all__ = [
     "Measured",

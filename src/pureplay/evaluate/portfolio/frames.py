@@ -12,10 +12,10 @@ from pureplay.evaluate.portfolio.accounts import Accounts
 from pureplay.evaluate.portfolio.arrays import BLOCKED, Books
 from pureplay.evaluate.portfolio.benchmark import Benchmark
 from pureplay.evaluate.portfolio.figures import Measured, ending_notes, figures_of, mean_of_live, measure, turnover_sessions
-from pureplay.evaluate.portfolio.performance import performance, sessions_per_year
+from pureplay.evaluate.portfolio.performance import performance
 from pureplay.evaluate.portfolio.records import AccountFigures, Portfolio
 from pureplay.panel import FloatArray
-from pureplay.sessions import Sessions
+from pureplay.sessions import Sessions, sessions_per_year
 
 __all__ = ["PortfolioFrames", "portfolio_frames", "portfolio_record"]
 

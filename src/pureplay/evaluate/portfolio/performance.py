@@ -7,22 +7,12 @@ import numpy as np
 
 from pureplay.evaluate.portfolio.records import ActiveFigures, Performance
 from pureplay.panel import FloatArray
-from pureplay.sessions import DayArray, Sessions
+from pureplay.sessions import DayArray
 from pureplay.stats.inference import ewc_test
 
-__all__ = ["active_figures", "drawdown", "performance", "sessions_per_year"]
+__all__ = ["active_figures", "drawdown", "performance"]
 
-_DAYS_A_YEAR: Final = 365.25
-_SESSIONS_A_YEAR: Final = 252.0  # of a sample of one session, which has no years between its ends
 _STILL: Final = 1e-12  # sd over the largest return below which a series does not vary but rounds
-
-
-def sessions_per_year(sessions: Sessions) -> float:
-    """Sessions of the market from the first to the last day over the calendar years between them; 252 for a single session."""
-    days = int((sessions.dates[-1] - sessions.dates[0]).astype("timedelta64[D]").astype(np.int64))
-    if days == 0:
-        return _SESSIONS_A_YEAR
-    return float(sessions.ordinals[-1] - sessions.ordinals[0]) / days * _DAYS_A_YEAR
 
 
 def performance(returns: FloatArray, days: DayArray, *, a_year: float, periods: FloatArray | None = None) -> Performance:
