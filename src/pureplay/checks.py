@@ -19,6 +19,7 @@ from pureplay.crosschecks import (
     check_taxonomy,
     set_rest_of_filings_aside,
 )
+from pureplay.crosschecks_links import check_links, set_later_times_aside
 from pureplay.errors import SettingError, TableError
 from pureplay.findings import CheckReport, Finding, Level, Tables
 from pureplay.frames import AnyFrame, conform, to_polars
@@ -51,6 +52,7 @@ def check_tables(
     check_taxonomy(tables)
     check_filings(tables, today)
     check_statements(tables, today)
+    check_links(tables, today)
     _require_rows(tables)
     check_coverage(tables)
     quarantine = {name: pl.concat(parts, how="vertical") for name, parts in tables.quarantine.items()}
@@ -71,6 +73,8 @@ def _enter(tables: Tables, name: str, frame: AnyFrame) -> int:
     tables.frames[name] = conformed.frame
     for change in conformed.changes:
         tables.note(name, "changed_on_entry", 1, change)
+    if name == "mentions":
+        set_later_times_aside(tables)
     if _one_row_a_key(tables, name) and _unit_is_right(tables, name):
         _row_rules(tables, name)
     return height

@@ -10,7 +10,7 @@ from pureplay.errors import TableError
 from pureplay.findings import Tables
 from pureplay.segments import FILING, parent_codes, tidy
 from pureplay.sessions import Calendar, sessions_between
-from pureplay.tables import UNMAPPED
+from pureplay.tables import UNMAPPED, contract
 
 __all__ = [
     "check_bars",
@@ -34,6 +34,7 @@ _SPELLINGS: Final = (
     r"^(SH|SZ|BJ)\.[0-9]{6}$",
     r"^(sh|sz|bj)\.[0-9]{6}$",
 )
+_WITH_EXCHANGE: Final = "|".join(spelling for spelling in _SPELLINGS if "S" in spelling or "s" in spelling)
 _FILED: Final = ("segments", "filings")
 
 
@@ -41,9 +42,11 @@ def check_codes(tables: Tables) -> None:
     """One way to write an A-share code, within a table and across tables: a mixture makes stocks disappear in joins."""
     left = list(_SPELLINGS)
     seen: list[tuple[str, str]] = []
-    named = [name for name in tables.frames if "asset" in tables.frames[name].columns]
+    named = [name for name, frame in tables.frames.items() if (codes := contract(name).codes) and set(codes) <= set(frame.columns)]
     for name in named:
         codes = tables.codes(name)
+        if name == "affiliates":
+            codes = pl.concat([codes, _owners_with_exchange(tables.frames[name])]).unique().sort()
         known = codes.filter(codes.str.contains("|".join(_SPELLINGS)))
         fits = [spelling for spelling in left if known.str.contains(spelling).all()]
         if fits:
@@ -57,6 +60,12 @@ def check_codes(tables: Tables) -> None:
         remedy = f'codes are written in several ways ({shown}): write them in one, such as by code = "cn" in the import map'
         tables.refuse(name, "mixed_code_formats", foreign.len(), remedy, pl.DataFrame({"asset": foreign}))
     _note_letter_case(tables, [name for name in named if name in tables.frames])
+
+
+def _owners_with_exchange(affiliates: pl.DataFrame) -> pl.Series:
+    """Owners that can only be security codes; a bare number may be the id of a company or a person."""
+    owners = affiliates["owner"].unique().drop_nulls()
+    return owners.filter(owners.str.contains(_WITH_EXCHANGE)).rename("asset")
 
 
 def _note_letter_case(tables: Tables, named: list[str]) -> None:

@@ -6,7 +6,7 @@ The manifest is the dataset: it names every file with its rows and SHA-256. How 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -112,6 +112,7 @@ class Dataset:
     def as_of(self, day: date) -> "Dataset":
         """What was known on `day`: rows traded, published or effective later are gone, later end dates are null.
 
+        Articles count as known until the end of `day` in UTC.
         The quarantine is left behind, since it may hold later rows.
         """
         return replace(self, tables={name: _known_by(self.frame(name), day) for name in self.tables}, files={}, quarantine={})
@@ -300,5 +301,8 @@ def _known_by(frame: pl.DataFrame, day: date) -> pl.DataFrame:
     for column in _KNOWN_WHEN:
         if column in frame.columns:
             frame = frame.filter(pl.col(column).is_null() | (pl.col(column) <= day))
+    if "published_at" in frame.columns:
+        over = datetime.combine(day + timedelta(days=1), time(0), tzinfo=timezone.utc)
+        frame = frame.filter(pl.col("published_at").is_null() | (pl.col("published_at") < over))
     ends = [pl.when(pl.col(name) <= day).then(pl.col(name)).alias(name) for name in _LATER_ENDS if name in frame.columns]
     return frame.with_columns(ends)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from pureplay.tables import STATEMENT_ITEMS, STATUS_KINDS, UNMAPPED
+from pureplay.tables import AFFILIATE_KINDS, LINK_KINDS, MENTION_KINDS, STATEMENT_ITEMS, STATUS_KINDS, UNMAPPED, contract
 
 __all__ = ["CheckReport", "Finding", "Level", "Tables"]
 
@@ -34,6 +34,16 @@ _REMEDIES: Final[dict[str, str]] = {
     "negative_dividend": "a dividend is at least 0: correct the sign, or leave the row out",
     "unknown_kind": "use product, industry or region",
     "unknown_status": f"use {', '.join(STATUS_KINDS)}, or leave the row out",
+    "unknown_mention_kind": f"use {' or '.join(MENTION_KINDS)}",
+    "unknown_link_kind": f"use {' or '.join(LINK_KINDS)}",
+    "unknown_affiliate_kind": f"use {' or '.join(AFFILIATE_KINDS)}",
+    "product_linked_to_itself": "a product is no input of itself: correct one of the two products, or leave the row out",
+    "stock_linked_to_itself": "both ends are one security: correct one of them, or leave the row out",
+    "stake_outside_0_to_1": "a stake is above 0 and at most 1: divide percent by 100, correct it, or leave it missing",
+    "negative_link_amount": "give an amount of at least 0, or leave it missing",
+    "published_again_later": "the article has an earlier published_at, which counts: give its rows one moment",
+    "published_after_today": "correct published_at: it lies after today, everywhere on earth",
+    "edge_outside_taxonomy": "add both products to the taxonomy, or leave the edge out",
     "unknown_date_source": "use filed or assumed",
     "ends_before_start": "swap or correct the interval",
     "looks_ahead": "a score may not use a filing before its eff_date",
@@ -146,11 +156,12 @@ class Tables:
         return aside.select(frame.columns)
 
     def codes(self, table: str) -> pl.Series:
-        """Distinct security codes of a table, sorted; kept until the table changes."""
+        """Distinct security codes of a table, of all its columns of codes, sorted; kept until the table changes."""
         frame = self.frames[table]
         known = self._codes.get(table)
         if known is None or known[0] is not frame:
-            known = (frame, frame["asset"].unique().drop_nulls().sort())
+            columns = [frame[each].unique().rename("asset") for each in contract(table).codes]
+            known = (frame, (pl.concat(columns).unique() if len(columns) > 1 else columns[0]).drop_nulls().sort())
             self._codes[table] = known
         return known[1]
 

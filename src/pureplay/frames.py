@@ -79,7 +79,7 @@ def conform(name: str, frame: AnyFrame) -> Conformed:
     """Bring a frame to the contract `name`: required columns present, types exact, defaults filled, rows in key order.
 
     Text dates are parsed when every one is an ISO date. NaN in a number and blank text are missing values; spaces around text are
-    removed; numbers of any width become Float64; columns outside the contract are left out (kept when the table is open-ended).
+    removed; numbers of any width become Float64; moments of any time zone become UTC; columns outside the contract are left out (kept when the table is open-ended).
     Each of these is counted in `changes`. Raises TableError for an absent column, a type that cannot be read, or an empty table.
     """
     rules = contract(name)
@@ -213,6 +213,8 @@ def _typed(rules: Contract, values: pl.Series, changes: list[str]) -> pl.Series:
         return values.cast(wanted)
     if wanted == pl.Date:
         return _as_date(rules.name, values, changes)
+    if isinstance(wanted, pl.Datetime):
+        return _as_moment(rules.name, values, wanted, changes)
     if wanted == pl.String:
         return _as_text(rules.name, values, changes, nullable=definition is not None and definition.nullable)
     if wanted == pl.Float64 and definition is None and values.dtype == pl.Boolean:
@@ -260,6 +262,22 @@ def _as_date(table: str, values: pl.Series, changes: list[str]) -> pl.Series:
             f"{table}.{values.name} has {bad.len()} values that are not ISO dates, such as {bad.head(3).to_list()}: write YYYY-MM-DD"
         )
     raise TableError(_wrong_type(table, values, "a date"))
+
+
+def _as_moment(table: str, values: pl.Series, wanted: pl.Datetime, changes: list[str]) -> pl.Series:
+    """Moments in UTC; a moment without a time zone may be off by half a day, and the news of tomorrow would count for today."""
+    if not isinstance(values.dtype, pl.Datetime):
+        raise TableError(_wrong_type(table, values, "a moment with a time zone"))
+    zone = values.dtype.time_zone
+    if zone is None:
+        raise TableError(
+            f"{table}.{values.name} has moments without a time zone, such as {values.drop_nulls().head(1).to_list()}: say where they were "
+            'taken, by .dt.replace_time_zone("Asia/Shanghai") or the like, or by timezone = "Asia/Shanghai" in the import map'
+        )
+    moments = values.dt.convert_time_zone("UTC").cast(wanted)
+    if zone != "UTC":
+        changes.append(f"{values.name}: {values.len() - values.null_count()} moments of the time zone {zone} were converted to UTC")
+    return moments
 
 
 def _as_text(table: str, values: pl.Series, changes: list[str], *, nullable: bool) -> pl.Series:

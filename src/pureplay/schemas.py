@@ -1,13 +1,16 @@
 """Schemas of the canonical tables: columns, units, keys and row rules.
 
 Every column carries its unit and an English and a Chinese description. Row rules say what a single row must satisfy; rules that need
-other rows or other tables live in `pureplay.checks` and `pureplay.crosschecks`. Read them through `pureplay.tables`.
+other rows or other tables live in `pureplay.checks` and `pureplay.crosschecks`. Tables that link securities: `pureplay.schemas_links`.
+Read them through `pureplay.tables`.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import dataframely as dy
 import polars as pl
+
+from pureplay.column_facts import facts as _is
 
 __all__ = [
     "STATEMENT_ITEMS",
@@ -39,10 +42,6 @@ STATEMENT_ITEMS: Final = (
 
 STATUS_KINDS: Final = ("ST", "suspended", "delisting", "code_change")
 """What a row of `status` may say: special treatment, no trading, the delisting period, another code from then on."""
-
-
-def _is(unit: str, en: str, zh: str, *, required: bool = False, default: object = None) -> dict[str, Any]:
-    return {"unit": unit, "en": en, "zh": zh, "required": required, "default": default}
 
 
 def _positive(name: str) -> pl.Expr:

@@ -1,6 +1,6 @@
 """Contracts of the canonical tables: what each is called, its schema, what it needs, and a data dictionary.
 
-The columns, units, keys and row rules stand in `pureplay.schemas`; `describe` turns them into a data dictionary. A column that is not
+The columns, units, keys and row rules stand in `pureplay.schemas` and `pureplay.schemas_links`; `describe` turns them into a data dictionary. A column that is not
 `required` may be absent.
 """
 
@@ -29,16 +29,37 @@ from pureplay.schemas import (
     Status,
     Taxonomy,
 )
+from pureplay.schemas_links import (
+    AFFILIATE_KINDS,
+    LINK_KINDS,
+    MENTION_KINDS,
+    Affiliates,
+    DisclosedLinks,
+    Mentions,
+    SupplyEdges,
+)
 
-__all__ = ["CONTRACTS", "STATEMENT_ITEMS", "STATUS_KINDS", "UNMAPPED", "Contract", "contract", "describe"]
+__all__ = [
+    "AFFILIATE_KINDS",
+    "CONTRACTS",
+    "LINK_KINDS",
+    "MENTION_KINDS",
+    "STATEMENT_ITEMS",
+    "STATUS_KINDS",
+    "UNMAPPED",
+    "Contract",
+    "contract",
+    "describe",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """A table's contract: its name, its dataframely schema and whether further numeric columns are welcome."""
+    """A table's contract: its name, its dataframely schema, its columns of security codes, whether further numeric columns are welcome."""
 
     name: str
     schema: type[dy.Schema]
+    codes: tuple[str, ...] = ("asset",)
     open_ended: bool = False
 
     @property
@@ -81,6 +102,10 @@ CONTRACTS: Final[dict[str, Contract]] = {
         Contract(name="index_members", schema=IndexMembers),
         Contract(name="status", schema=Status),
         Contract(name="benchmarks", schema=Benchmarks),
+        Contract(name="mentions", schema=Mentions),
+        Contract(name="supply_edges", schema=SupplyEdges, codes=()),
+        Contract(name="disclosed_links", schema=DisclosedLinks, codes=("supplier", "customer")),
+        Contract(name="affiliates", schema=Affiliates, codes=("owned",)),
         Contract(name="factors", schema=Factors, open_ended=True),
         Contract(name="scores", schema=Scores, open_ended=True),
     )
