@@ -42,7 +42,7 @@ def check_codes(tables: Tables) -> None:
     """One way to write an A-share code, within a table and across tables: a mixture makes stocks disappear in joins."""
     left = list(_SPELLINGS)
     seen: list[tuple[str, str]] = []
-    named = [name for name, frame in tables.frames.items() if (codes := contract(name).codes) and set(codes) <= set(frame.columns)]
+    named = [name for name in tables.frames if contract(name).codes and set(contract(name).codes) <= set(tables.frames[name].columns)]
     for name in named:
         codes = tables.codes(name)
         if name == "affiliates":

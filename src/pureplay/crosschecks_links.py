@@ -1,6 +1,6 @@
 """Rules of the tables that link securities and need other rows or other tables: moments, the tree, who has bars, circles of owners."""
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final
 
 import polars as pl
@@ -38,7 +38,7 @@ def check_links(tables: Tables, today: date | None) -> None:
 
 def _set_future_aside(tables: Tables, today: date) -> None:
     if "mentions" in tables.frames:
-        over = datetime.combine(today + timedelta(days=1), time(0), tzinfo=_LAST_ZONE).astimezone(timezone.utc)
+        over = datetime.combine(today + timedelta(days=1), time(0), tzinfo=_LAST_ZONE).astimezone(UTC)
         tables.set_aside("mentions", {"published_after_today": tables.frames["mentions"]["published_at"] >= over})
     if "disclosed_links" in tables.frames:
         tables.set_aside("disclosed_links", {"published_in_the_future": tables.frames["disclosed_links"]["publish_date"] > today})

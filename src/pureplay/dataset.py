@@ -6,7 +6,7 @@ The manifest is the dataset: it names every file with its rows and SHA-256. How 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -302,7 +302,7 @@ def _known_by(frame: pl.DataFrame, day: date) -> pl.DataFrame:
         if column in frame.columns:
             frame = frame.filter(pl.col(column).is_null() | (pl.col(column) <= day))
     if "published_at" in frame.columns:
-        over = datetime.combine(day + timedelta(days=1), time(0), tzinfo=timezone.utc)
+        over = datetime.combine(day + timedelta(days=1), time(0), tzinfo=UTC)
         frame = frame.filter(pl.col("published_at").is_null() | (pl.col("published_at") < over))
     ends = [pl.when(pl.col(name) <= day).then(pl.col(name)).alias(name) for name in _LATER_ENDS if name in frame.columns]
     return frame.with_columns(ends)

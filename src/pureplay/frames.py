@@ -79,8 +79,9 @@ def conform(name: str, frame: AnyFrame) -> Conformed:
     """Bring a frame to the contract `name`: required columns present, types exact, defaults filled, rows in key order.
 
     Text dates are parsed when every one is an ISO date. NaN in a number and blank text are missing values; spaces around text are
-    removed; numbers of any width become Float64; moments of any time zone become UTC; columns outside the contract are left out (kept when the table is open-ended).
-    Each of these is counted in `changes`. Raises TableError for an absent column, a type that cannot be read, or an empty table.
+    removed; numbers of any width become Float64; moments of any time zone become UTC; columns outside the contract are left out (kept
+    when the table is open-ended). Each of these is counted in `changes`. Raises TableError for an absent column, a type that cannot be
+    read, moments without a time zone, or an empty table.
     """
     rules = contract(name)
     given = to_polars(frame, name)

@@ -42,7 +42,9 @@ class Mentions(dy.Schema):
 class SupplyEdges(dy.Schema):
     """One product is an input of another, as half-open intervals [start_date, end_date)."""
 
-    supplier_product = dy.String(primary_key=True, min_length=1, metadata=_is("code", "product that is the input", "上游产品", required=True))
+    supplier_product = dy.String(
+        primary_key=True, min_length=1, metadata=_is("code", "product that is the input", "上游产品", required=True)
+    )
     customer_product = dy.String(
         primary_key=True, min_length=1, metadata=_is("code", "product that needs the input", "下游产品", required=True)
     )
@@ -64,9 +66,7 @@ class DisclosedLinks(dy.Schema):
 
     supplier = dy.String(primary_key=True, min_length=1, metadata=_is("code", "security code of the supplier", "供应商代码", required=True))
     customer = dy.String(primary_key=True, min_length=1, metadata=_is("code", "security code of the customer", "客户代码", required=True))
-    publish_date = dy.Date(
-        primary_key=True, metadata=_is("date", "day on which the link became public", "公告日期", required=True)
-    )
+    publish_date = dy.Date(primary_key=True, metadata=_is("date", "day on which the link became public", "公告日期", required=True))
     period_end = dy.Date(nullable=True, metadata=_is("date", "last day of the period that the link is about", "报告期"))
     amount = dy.Float64(nullable=True, metadata=_is("CNY", "value of the business in the period", "交易金额"))
     kind = dy.String(primary_key=True, metadata=_is("text", f"one of {', '.join(LINK_KINDS)}", "关系类别", default="ongoing"))

@@ -1,7 +1,7 @@
 """Contracts of the canonical tables: what each is called, its schema, what it needs, and a data dictionary.
 
-The columns, units, keys and row rules stand in `pureplay.schemas` and `pureplay.schemas_links`; `describe` turns them into a data dictionary. A column that is not
-`required` may be absent.
+The columns, units, keys and row rules stand in `pureplay.schemas` and `pureplay.schemas_links`; `describe` turns them into a data
+dictionary. A column that is not `required` may be absent.
 """
 
 from dataclasses import dataclass

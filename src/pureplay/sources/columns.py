@@ -11,9 +11,11 @@ import polars as pl
 from pureplay.errors import TableError
 from pureplay.sources.codes import normalise_cn
 from pureplay.sources.dates import read_dates
+from pureplay.sources.lookup import translate
 from pureplay.sources.maps import ColumnMap
+from pureplay.sources.moments import read_moments
 
-__all__ = ["Converted", "convert", "examples"]
+__all__ = ["Converted", "as_text", "convert", "examples"]
 
 _FLAGS: Final = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(("false", "f", "no", "n", "0"), False)
 _Changes = list[tuple[str, int, tuple[str, ...]]]
@@ -32,8 +34,11 @@ class Converted:
     changes: _Changes
 
 
-def convert(raw: pl.Series, spec: ColumnMap, *, null_values: tuple[str, ...], label: str) -> Converted:
-    """`raw` as the column `spec` describes. `label` names file and column in the TableError for a type that cannot serve."""
+def convert(raw: pl.Series, spec: ColumnMap, *, null_values: tuple[str, ...], label: str, pairs: pl.DataFrame | None = None) -> Converted:
+    """`raw` as the column `spec` describes, through the `pairs` of its lookup where it has one.
+
+    `label` names file and column in the TableError for a type that cannot serve.
+    """
     changes: _Changes = []
     if isinstance(raw.dtype, pl.Categorical | pl.Enum):
         raw = raw.cast(pl.String)
@@ -46,10 +51,12 @@ def convert(raw: pl.Series, spec: ColumnMap, *, null_values: tuple[str, ...], la
         values, rule = _number(raw, spec, label, changes), "not_a_number"
     elif spec.dtype == pl.Date:
         values, rule = _date(raw, spec, label, changes), "not_a_date"
+    elif isinstance(spec.dtype, pl.Datetime):
+        values, rule = _moment(raw, spec, label, changes), "not_a_moment"
     elif spec.dtype == pl.Boolean:
         values, rule = _flag(raw, spec, label, changes), "not_a_flag"
     else:
-        values, rule = _text(raw, spec, label, changes)
+        values, rule = _text(raw, spec, label, changes, pairs)
     absent = raw.is_nan() | raw.is_null() if raw.dtype.is_float() else raw.is_null()
     if raw.dtype == pl.String and spec.dtype.is_float():
         absent |= raw.str.strip_chars().str.to_lowercase() == "nan"
@@ -123,6 +130,16 @@ def _date(raw: pl.Series, spec: ColumnMap, label: str, changes: _Changes) -> pl.
     return values
 
 
+def _moment(raw: pl.Series, spec: ColumnMap, label: str, changes: _Changes) -> pl.Series:
+    values = read_moments(raw, pattern=spec.format, zone=spec.timezone, time_of_day=spec.time_of_day, label=label)
+    how = f"{raw.dtype.base_type()} to moment in UTC"
+    how += f", format {spec.format}" if spec.format else ""
+    how += f", taken in {spec.timezone}" if spec.timezone else ""
+    how += f", days at {spec.time_of_day}" if spec.time_of_day else ""
+    _note(changes, how, values.is_not_null(), raw, values)
+    return values
+
+
 def _flag(raw: pl.Series, spec: ColumnMap, label: str, changes: _Changes) -> pl.Series:
     if raw.dtype == pl.Boolean:
         return raw
@@ -134,8 +151,8 @@ def _flag(raw: pl.Series, spec: ColumnMap, label: str, changes: _Changes) -> pl.
     return values
 
 
-def _text(raw: pl.Series, spec: ColumnMap, label: str, changes: _Changes) -> tuple[pl.Series, str]:
-    text = _as_text(raw, label)
+def _text(raw: pl.Series, spec: ColumnMap, label: str, changes: _Changes, pairs: pl.DataFrame | None) -> tuple[pl.Series, str]:
+    text = as_text(raw, label)
     trimmed = text.str.strip_chars()
     _note(changes, "spaces around text removed", text != trimmed, text)
     values, rule = trimmed, "not_text"
@@ -143,6 +160,13 @@ def _text(raw: pl.Series, spec: ColumnMap, label: str, changes: _Changes) -> tup
         default = trimmed if spec.others == "keep" else None
         values, rule = trimmed.replace_strict(spec.values, default=default, return_dtype=pl.String), "not_in_map"
         _note(changes, "replaced by map", (values != trimmed).fill_null(False), trimmed, values)
+    if spec.lookup is not None and pairs is not None:
+        before = values
+        values, rule = translate(before, pairs, others=spec.lookup.others), "not_in_lookup"
+        _note(changes, f"looked up in {spec.lookup.file}", (values != before).fill_null(False), before, values)
+        if spec.lookup.others == "keep":
+            lone = ~before.is_in(pairs["key"].implode())
+            _note(changes, f"kept: absent from {spec.lookup.file}", lone.fill_null(False), before)
     if spec.code == "cn":
         before = values
         values, rule = normalise_cn(before), "unreadable_code"
@@ -158,7 +182,7 @@ def _prefix(values: pl.Series, length: int) -> pl.Series:
     return pl.select(pl.when(pl.lit(values).str.len_chars() >= length).then(pl.lit(values).str.head(length))).to_series()
 
 
-def _as_text(raw: pl.Series, label: str) -> pl.Series:
+def as_text(raw: pl.Series, label: str) -> pl.Series:
     """Text as it is; whole numbers as digits, also where a missing value turned them into floats."""
     if raw.dtype == pl.String:
         return raw

@@ -24,6 +24,7 @@ from pathlib import Path
 import polars as pl
 
 from pureplay.errors import TableError
+from pureplay.sources.derive import derive
 from pureplay.sources.duplicates import resolve_duplicates, resolve_overlap
 from pureplay.sources.maps import TableMap, read_map
 from pureplay.sources.reading import ROW, find_files
@@ -80,13 +81,14 @@ def _import_block(table: TableMap, source: Path, tell: Callable[[str], None], en
     for path in find_files(source, table.files, table=name):
         label = path.relative_to(source).as_posix()
         tell(f"{name}: {label}")
-        frame, aside = import_file(path, table, label, entries)
+        frame, aside = import_file(path, table, source, entries)
         frames.append(frame)
         refusals.append(aside)
     frame = pl.concat(frames)
     if frame.is_empty():
         raise TableError(f"table '{name}': no row of {', '.join(table.files)} can be used ({_reasons(entries, name)}): correct the map")
-    return resolve_duplicates(frame, table, entries), pl.concat(refusals, how="diagonal")
+    frame = derive(resolve_duplicates(frame, table, entries), table.derive, table.contract, entries)
+    return frame, pl.concat(refusals, how="diagonal")
 
 
 def _reasons(entries: list[Entry], name: str) -> str:

@@ -8,7 +8,7 @@ import re
 import tomllib
 import zoneinfo
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -16,7 +16,9 @@ import polars as pl
 
 from pureplay.errors import DatasetError, SettingError, TableError
 from pureplay.sources.dates import STATUTORY
+from pureplay.sources.derive import Derivation, parse_derive, require_sources
 from pureplay.sources.entries import near, one_of, only, texts, typed
+from pureplay.sources.lookup import Lookup, parse_lookup
 from pureplay.tables import Contract, contract
 
 __all__ = ["UNITS", "ColumnMap", "Condition", "DatasetMap", "Duplicates", "TableMap", "read_map"]
@@ -32,11 +34,12 @@ _OPERATORS: Final = ("equals", "not_equals", "in", "not_in", "min", "max", "is_n
 _OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     "number": ("unit", "scale", "thousands"),
     "date": ("format", "timezone_to", "floor"),
-    "text": ("code", "prefix", "map", "others"),
+    "moment": ("format", "timezone", "time_of_day"),
+    "text": ("join", "lookup", "code", "prefix", "map", "others"),
     "flag": ("map", "others"),
 }
 _TABLE_KEYS: Final = (
-    "table", "files", "columns", "constants", "nulls", "statutory", "where", "distinct", "duplicates", "null_values", "encoding",
+    "table", "files", "columns", "constants", "nulls", "derive", "statutory", "where", "distinct", "duplicates", "null_values", "encoding",
     "separator", "note",
 )  # fmt: skip
 
@@ -55,10 +58,19 @@ class ColumnMap:
     format: str | None = None
     timezone_to: str | None = None
     floor: bool = False
+    timezone: str | None = None
+    time_of_day: time | None = None
+    join: tuple[str, ...] = ()
+    lookup: Lookup | None = None
     code: str | None = None
     prefix: int | None = None
     values: dict[str, Any] = field(default_factory=dict)
     others: str = "keep"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Columns of the file that it reads."""
+        return (self.source, *self.join)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +94,7 @@ class TableMap:
     columns: tuple[ColumnMap, ...]
     constants: dict[str, Any]
     nulls: tuple[str, ...]
+    derive: tuple[Derivation, ...]
     statutory: bool
     where: tuple[Condition, ...]
     distinct: bool
@@ -159,6 +172,7 @@ def _table(raw: dict[str, Any], position: int) -> TableMap:
         columns=tuple(_column(name, value, target, place) for name, value in columns.items()),
         constants={name: _constant(name, value, target, place) for name, value in constants.items()},
         nulls=tuple(texts(raw, "nulls", place)),
+        derive=parse_derive(typed(raw, "derive", dict, place, default={}), target, place),
         statutory=bool(statutory),
         where=tuple(_condition(each, place) for each in typed(raw, "where", list, place, default=[])),
         distinct=typed(raw, "distinct", bool, place, default=False),
@@ -177,10 +191,12 @@ def _check_complete(table: TableMap, place: str) -> None:
     mapped = [each.target for each in table.columns]
     for name in table.nulls:
         _dtype(name, table.contract, place)
-    stated = [*mapped, *table.constants, *table.nulls]
+    derived = [each.target for each in table.derive]
+    stated = [*mapped, *table.constants, *table.nulls, *derived]
     twice = sorted({name for name in stated if stated.count(name) > 1})
     if twice:
-        raise SettingError(f"{place} states {', '.join(twice)} more than once among columns, constants and nulls: keep one of them")
+        raise SettingError(f"{place} states {', '.join(twice)} more than once among columns, constants, nulls and derive: keep one of them")
+    require_sources(table.derive, {*mapped, *table.constants}, table.contract, place)
     if table.statutory and "publish_date" in [*table.constants, *table.nulls]:
         raise SettingError(f"{place} states publish_date and a statutory deadline: keep one of them")
     given = {*stated, *(["publish_date"] if table.statutory else [])}
@@ -229,6 +245,10 @@ def _column(target: str, raw: object, table: Contract, place: str) -> ColumnMap:
         format=typed(raw, "format", str, place, default=None),
         timezone_to=typed(raw, "timezone_to", str, place, default=None),
         floor=typed(raw, "floor", bool, place, default=False),
+        timezone=typed(raw, "timezone", str, place, default=None),
+        time_of_day=_time_of_day(raw, place),
+        join=tuple(texts(raw, "join", place)),
+        lookup=parse_lookup(raw, place),
         code=code,
         prefix=prefix,
         values=typed(raw, "map", dict, place, default={}),
@@ -242,16 +262,30 @@ def _check_words(raw: dict[str, Any], dtype: pl.DataType, place: str) -> None:
     for key, value in typed(raw, "map", dict, place, default={}).items():
         if not isinstance(value, kind):
             raise SettingError(f"{place}: map {key} = {value!r} is no {dtype}: write a {kind.__name__}")
-    zone = typed(raw, "timezone_to", str, place, default=None)
-    if zone is not None and zone not in zoneinfo.available_timezones():
-        raise SettingError(
-            f'{place}: timezone_to = "{zone}" is no time zone ({near(zone, sorted(zoneinfo.available_timezones()))}): correct it'
-        )
+    for key in ("timezone_to", "timezone"):
+        zone = typed(raw, key, str, place, default=None)
+        if zone is not None and zone not in zoneinfo.available_timezones():
+            raise SettingError(
+                f'{place}: {key} = "{zone}" is no time zone ({near(zone, sorted(zoneinfo.available_timezones()))}): correct it'
+            )
     pattern = typed(raw, "format", str, place, default=None)
-    if pattern is not None and not all(part in pattern for part in ("%Y", "%m", "%d")):
-        raise SettingError(
-            f'{place}: format = "{pattern}" lacks %Y, %m or %d: write the strptime pattern of a whole date, such as "%Y%m%d"'
-        )
+    parts: tuple[str, ...] = ("%Y", "%m", "%d")
+    what = 'date, such as "%Y%m%d"'
+    if isinstance(dtype, pl.Datetime):
+        parts, what = ("%Y", "%m", "%d", "%H", "%M"), 'moment, such as "%Y%m%d%H%M%S"'
+    if pattern is not None and not all(part in pattern for part in parts):
+        lacks = f"{', '.join(parts[:-1])} or {parts[-1]}"
+        raise SettingError(f'{place}: format = "{pattern}" lacks {lacks}: write the strptime pattern of a whole {what}')
+
+
+def _time_of_day(raw: dict[str, Any], place: str) -> time | None:
+    text = typed(raw, "time_of_day", str, place, default=None)
+    if text is None:
+        return None
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise SettingError(f'{place}: time_of_day = "{text}" is no time: write "23:59:59" or the like') from None
 
 
 def _factor(raw: dict[str, Any], place: str) -> tuple[float | None, str]:
@@ -272,6 +306,8 @@ def _constant(name: str, value: object, table: Contract, place: str) -> Any:
     dtype = _dtype(name, table, place)
     expected: dict[str, tuple[type, ...]] = {"number": (int, float), "date": (date,), "text": (str,), "flag": (bool,)}
     family = _family(dtype, place)
+    if family == "moment":
+        raise SettingError(f"{place}: constant {name} = {value!r}: moments differ from row to row, map a column")
     if not isinstance(value, expected[family]) or (isinstance(value, bool) and family != "flag"):
         example = " such as 2021-10-01, without quotes" if family == "date" else ""
         raise SettingError(f"{place}: constant {name} = {value!r} is no {dtype}: write a {family}{example}")
@@ -302,6 +338,8 @@ def _dtype(name: str, table: Contract, place: str) -> pl.DataType:
 def _family(dtype: pl.DataType, place: str) -> str:
     if dtype.is_numeric():
         return "number"
+    if isinstance(dtype, pl.Datetime):
+        return "moment"
     for family, type_ in (("date", pl.Date), ("text", pl.String), ("flag", pl.Boolean)):
         if dtype == type_:
             return family

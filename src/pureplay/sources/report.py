@@ -9,7 +9,7 @@ import polars as pl
 __all__ = ["Entry", "Kind", "MappingReport"]
 
 Kind = Literal[
-    "rows read", "left out", "refused", "rows usable", "duplicates", "rows in table", "column", "converted", "assumed", "unused",
+    "rows read", "left out", "refused", "rows usable", "duplicates", "rows in table", "column", "converted", "derived", "assumed", "unused",
 ]  # fmt: skip
 _ORDER: Final[tuple[Kind, ...]] = get_args(Kind)
 _EXAMPLES_AT_MOST: Final = 3

@@ -10,17 +10,20 @@ from typing import Any, Final
 import polars as pl
 
 from pureplay.errors import TableError
-from pureplay.sources.columns import convert, examples
+from pureplay.sources.columns import as_text, convert, examples
 from pureplay.sources.dates import statutory_deadline
 from pureplay.sources.entries import near
+from pureplay.sources.lookup import read_pairs
 from pureplay.sources.maps import ColumnMap, Condition, TableMap
 from pureplay.sources.reading import ROW, header, read_rows
 from pureplay.sources.report import Entry
 
-__all__ = ["FILE", "KEY_PREFIX", "import_file"]
+__all__ = ["FILE", "JOINED_BY", "KEY_PREFIX", "import_file"]
 
 FILE: Final = "__file__"
 """Column of an imported frame that names the file of a row."""
+JOINED_BY: Final = "/"
+"""What stands between the parts of a joined value."""
 _ASSUMED: Final = "__assumed__"
 KEY_PREFIX: Final = "__key__"
 """Prefix under which refused rows carry those converted key columns that could be read."""
@@ -30,16 +33,16 @@ _Failure = tuple[str, str, pl.Series]
 """A rule, the column that breaks it, and the rows that do."""
 
 
-def import_file(path: Path, table: TableMap, label: str, entries: list[Entry]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def import_file(path: Path, table: TableMap, source: Path, entries: list[Entry]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of a file as (usable, refused), both with file and row.
 
     usable: FILE, ROW and the columns of the contract that the map states, in the contract's order and types.
     refused: file, row, rule, column, the mapped columns by target name as the file's text, and converted keys under KEY_PREFIX.
     """
-    name = table.contract.name
+    name, label = table.contract.name, path.relative_to(source).as_posix()
     names, content = header(path, encoding=table.encoding, separator=table.separator)
-    present = [each for each in table.columns if each.source in names or not each.optional]
-    wanted = list(dict.fromkeys([*(each.source for each in present), *(each.column for each in table.where)]))
+    present = [each for each in table.columns if set(each.sources) <= set(names) or not each.optional]
+    wanted = list(dict.fromkeys([*(one for each in present for one in each.sources), *(each.column for each in table.where)]))
     _require(wanted, names, label, name)
     raw = read_rows(path, wanted, content, separator=table.separator)
     entries.append(Entry(table=name, file=label, kind="rows read", count=raw.height))
@@ -47,7 +50,7 @@ def import_file(path: Path, table: TableMap, label: str, entries: list[Entry]) -
     if unused:
         entries.append(Entry(table=name, file=label, kind="unused", count=len(unused), detail="columns not mapped: " + ", ".join(unused)))
     raw = _wanted(raw, table, label, entries)
-    values, failures = _convert_all(raw, present, table, label, entries)
+    values, failures = _convert_all(raw, present, table, source, label, entries)
     frame = _complete(pl.DataFrame(values, height=raw.height), table, label, entries)
     if "publish_date" in table.contract.required:
         failures.append(("no_publish_date", "publish_date", frame["publish_date"].is_null()))
@@ -126,7 +129,7 @@ def _check_types(values: pl.Series, asked: list[Any]) -> None:
 
 
 def _convert_all(
-    raw: pl.DataFrame, present: list[ColumnMap], table: TableMap, label: str, entries: list[Entry]
+    raw: pl.DataFrame, present: list[ColumnMap], table: TableMap, source: Path, label: str, entries: list[Entry]
 ) -> tuple[dict[str, pl.Series], list[_Failure]]:
     values: dict[str, pl.Series] = {}
     failures: list[_Failure] = []
@@ -137,13 +140,27 @@ def _convert_all(
             absent = f"absent from the file ({spec.source}), read as null"
             entries.append(Entry(table=name, file=label, kind="column", column=spec.target, count=raw.height, detail=absent))
             continue
-        done = convert(raw[spec.source], spec, null_values=table.null_values, label=f"table '{name}': column '{spec.source}' of {label}")
+        place = f"table '{name}': column '{spec.source}' of {label}"
+        pairs = None
+        if spec.lookup is not None:
+            pairs = read_pairs(spec.lookup, source, table=name, encoding=table.encoding, separator=table.separator)
+        done = convert(_joined(raw, spec, place), spec, null_values=table.null_values, label=place, pairs=pairs)
         values[spec.target] = done.values
-        entries.append(Entry(table=name, file=label, kind="column", column=spec.target, count=raw.height, detail=f"from {spec.source}"))
+        entries.append(
+            Entry(table=name, file=label, kind="column", column=spec.target, count=raw.height, detail=f"from {' / '.join(spec.sources)}")
+        )
         for what, count, shown in done.changes:
             entries.append(Entry(table=name, file=label, kind="converted", column=spec.target, count=count, detail=what, examples=shown))
         failures.append((done.rule, spec.target, done.failed))
     return values, failures
+
+
+def _joined(raw: pl.DataFrame, spec: ColumnMap, place: str) -> pl.Series:
+    """The column of the file, or several written one after the other as `a/b/c`; null where one of them is."""
+    if not spec.join:
+        return raw[spec.source]
+    parts = [as_text(raw[each], place).str.strip_chars() for each in spec.sources]
+    return pl.select(pl.concat_str(parts, separator=JOINED_BY, ignore_nulls=False)).to_series()
 
 
 def _complete(frame: pl.DataFrame, table: TableMap, label: str, entries: list[Entry]) -> pl.DataFrame:
