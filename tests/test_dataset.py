@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pureplay.dataset import Dataset, adopt_folder, check_folder, file_sha256, write_json
 from pureplay.errors import DatasetError, SettingError, TableError
+from tests.border_links import links
 from tests.border_market import DAYS, STOCKS, bars, filings, market, put, segments, taxonomy
 
 
@@ -267,6 +268,7 @@ def full_market() -> dict[str, pl.DataFrame]:
         "index_members": pl.DataFrame({"index": "i", "asset": STOCKS, "start_date": [start, end, start], "end_date": [start, end, None]}),
         "status": pl.DataFrame({"asset": STOCKS, "start_date": [start, start, end], "end_date": [start, end, None], "kind": "ST"}),
         "benchmarks": pl.DataFrame({"index": "i", "date": DAYS, "close": 1.0}),
+        **links(),
         "scores": pl.DataFrame({"date": DAYS, "asset": STOCKS[0], "eff_date": DAYS[0], "publish_date": DAYS[0], "score": 1.0}),
         "factors": pl.DataFrame({"date": DAYS, "asset": STOCKS[0], "size": 1.0}),
     }
@@ -282,6 +284,8 @@ def test_what_was_known_on_a_day(offset: int) -> None:
         expected = []
         for row in whole.frame(name).iter_rows(named=True):
             if any(row.get(column) is not None and row[column] > day for column in ("date", "publish_date", "start_date", "list_date")):
+                continue
+            if row.get("published_at") is not None and row["published_at"].date() > day:
                 continue
             ends = {key: None for key in ("end_date", "delist_date") if row.get(key) is not None and row[key] > day}
             expected.append(row | ends)

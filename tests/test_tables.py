@@ -21,8 +21,20 @@ KEYS = {
     "index_members": ["index", "asset", "start_date"],
     "status": ["asset", "start_date", "kind"],
     "benchmarks": ["index", "date"],
+    "mentions": ["article", "asset"],
+    "supply_edges": ["supplier_product", "customer_product", "start_date"],
+    "disclosed_links": ["supplier", "customer", "publish_date", "kind"],
+    "affiliates": ["owner", "owned", "start_date"],
     "factors": ["date", "asset"],
     "scores": ["date", "asset"],
+}
+
+
+SOUND = {
+    pl.Date: pl.date(2024, 1, 2),
+    pl.String: "product",
+    pl.Datetime: pl.datetime(2024, 1, 2, time_zone="UTC"),
+    pl.Boolean: True,
 }
 
 
@@ -68,7 +80,7 @@ def test_a_row_without_optional_values_is_sound(name: str) -> None:
     """Null in a nullable column breaks no rule."""
     rules = contract(name)
     row = {
-        column: None if definition.nullable else {pl.Date: pl.date(2024, 1, 2), pl.String: "product"}.get(type(definition.dtype), 1)
+        column: None if definition.nullable else SOUND.get(type(definition.dtype), 1)
         for column, definition in rules.schema.columns().items()
     }
     frame = pl.select(**{name: pl.lit(value) if not isinstance(value, pl.Expr) else value for name, value in row.items()})
@@ -78,8 +90,13 @@ def test_a_row_without_optional_values_is_sound(name: str) -> None:
         frame = frame.with_columns(item=pl.lit("revenue"))
     if name == "status":
         frame = frame.with_columns(kind=pl.lit("ST"))
+    first = {"supply_edges": "supplier_product", "disclosed_links": "supplier", "affiliates": "owner"}.get(name)
+    if first is not None:
+        frame = frame.with_columns(pl.lit("other").alias(first))
+    if name in ("mentions", "disclosed_links", "affiliates"):
+        frame = frame.with_columns(kind=pl.lit(contract(name).defaults["kind"]))
     sound, aside, report = check_tables(
-        {name: frame, "taxonomy": pl.DataFrame({"product": ["product"], "parent": [None]})}, calendar="bars"
+        {"taxonomy": pl.DataFrame({"product": ["product", "other"], "parent": [None, None]}), name: frame}, calendar="bars"
     )
     assert aside == {}
     assert report.refused == ()
