@@ -21,11 +21,7 @@ def mentions() -> pl.DataFrame:
         {
             "article": ["n1", "n1", "n2", "n2", "n2", "n3"],
             "asset": [A, B, A, B, C, C],
-            "published_at": moments(
-                *[datetime(2024, 1, 3, 9, tzinfo=UTC)] * 2,
-                *[datetime(2024, 1, 4, 15, 30, tzinfo=UTC)] * 3,
-                datetime(2024, 1, 8, tzinfo=UTC),
-            ),
+            "published_at": moments(*[first] * 2, *[second] * 3, datetime(2024, 1, 8, tzinfo=UTC)),
             "source": ["wire", "wire", None, None, None, "paper"],
             "kind": ["news", "news", "news", "news", "news", "tender"],
         }
