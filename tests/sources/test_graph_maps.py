@@ -45,7 +45,7 @@ def test_collected_us_data_come_through_the_example_map(realdata: Path) -> None:
 def test_collected_a_share_links_come_through_the_example_map(realdata: Path, tmp_path: Path) -> None:
     links = ("taxonomy", "mentions", "disclosed_links", "affiliates", "supply_edges")
     head, *blocks = (MAPS / "cn_graph.toml").read_text(encoding="utf-8").split("[[table]]")
-    wanted = [block for block in blocks if tomllib.loads(block)["table"] in links]
+    wanted = [block for block in blocks if tomllib.loads("[[table]]" + block)["table"][0]["table"] in links]
     (tmp_path / "links.toml").write_text("[[table]]".join([head, *wanted]), encoding="utf-8")
     result = load(tmp_path / "links.toml", source=realdata / "cn")
     assert {name: table.height for name, table in result.tables.items()} == {

@@ -77,12 +77,14 @@ def require_sources(derivations: tuple[Derivation, ...], stated: set[str], table
 
 
 def derive(frame: pl.DataFrame, derivations: tuple[Derivation, ...], table: Contract, entries: list[Entry]) -> pl.DataFrame:
-    """`frame` with the derived columns; rows keep their order.
+    """`frame` with the derived columns, in the contract's order; rows keep theirs.
 
     A return is price over the last traded price of the same key, less 1: between the rows that have a price above 0 and, where the
     table says so, a volume other than 0. It is null on the first of them, on all others, and after too long a gap. Prices must be
     adjusted for splits, else a split counts as a loss; dividends count only where prices are adjusted for them.
     """
+    if not derivations:
+        return frame
     for each in derivations:
         if each.formula == "product_of":
             made, detail = _product(frame, each), "product of " + " and ".join(each.sources)
@@ -91,8 +93,11 @@ def derive(frame: pl.DataFrame, derivations: tuple[Derivation, ...], table: Cont
         frame = frame.with_columns(made.alias(each.target))
         count = frame.height - made.null_count()
         entries.append(Entry(table=table.name, kind="derived", column=each.target, count=count, detail=detail))
-    order = [name for name in table.schema.columns() if name in frame.columns]
-    return frame.select(*(each for each in frame.columns if each not in order), *order)
+    known = list(table.schema.columns())
+    before = next((at for at, name in enumerate(frame.columns) if name in known), 0)
+    order = [name for name in known if name in frame.columns]
+    lead = [name for name in frame.columns[:before] if name not in order]
+    return frame.select(*lead, *order, *(name for name in frame.columns if name not in (*lead, *order)))
 
 
 def _product(frame: pl.DataFrame, plan: Derivation) -> pl.Series:
