@@ -137,7 +137,8 @@ def load_structure(data: Dataset, axes: Axes, settings: GraphSettings) -> Struct
     """
     industries, absent = _industries(data, axes, settings)
     has_products = data.has("segments") and data.has("taxonomy")
-    products = load_products(data, axes, settings) if has_products else None
+    # before its first node begins the tree has no rows, which is no fault
+    products = load_products(data, axes, settings) if has_products and data.frame("taxonomy", ["product"]).height else None
     if not has_products and not (settings.schemes and settings.deep_peer == "depth"):
         absent.append(_lack(data, "deep_peer", ("segments", "taxonomy")))
     owners = load_owners(data, axes, settings)
