@@ -296,6 +296,17 @@ def test_a_shallow_tree_takes_its_own_deepest_level() -> None:
     assert (found["peer_depth"], found["product_peer"], found["deep_peer"]) == (2, True, False)
 
 
+def test_the_deepest_level_is_that_of_the_day() -> None:
+    """Before the third level begins, and again after it has ended, the second is the deepest there is."""
+    opened, closed = date(2020, 9, 1), date(2021, 3, 1)
+    tree = taxonomy([("A", None, None, None), ("A1", "A", None, None), ("A11", "A1", opened, closed)])
+    filed = segments([(name, END, FILED, 0, {"A1": 5.0}) for name in "XY"])
+    tables = {**TOY, "taxonomy": tree, "segments": filed}
+    days = (date(2020, 8, 31), opened, closed, date(2021, 3, 2))
+    assert [toy("X", "Y", day, tables)["deep_peer"] for day in days] == [True, False, False, True]
+    assert all(toy("X", "Y", day, tables)["peer_depth"] == 2 for day in days)
+
+
 def test_a_level_without_a_label_ends_the_descent() -> None:
     rows = [("X", "coarse", "k"), ("Y", "coarse", "k"), ("X", "finest", "m"), ("Y", "finest", "m"), ("Z", "fine", "k")]
     tables = {**TOY, "industries": labels([(name, scheme, FIRST, None, code) for name, scheme, code in rows])}
