@@ -30,9 +30,10 @@ def baselines(panel: PairPanel, develop: VintageArray, shrinkage: FloatArray) ->
     """Forecasts of every entry of the panel that use no structure; NaN where they cannot be made.
 
     persistence: trailing correlation itself. regression: a + b trailing. industry_mean: mean trailing correlation of the pairs of the same
-    sector pair and vintage, of all pairs of the vintage where one of the two has no sector. ledoit_wolf: trailing shrunk by 1 -
-    shrinkage, an intensity for each vintage; where it is NaN there is no such forecast, and `score` has no common pair. co_mention: a + b trailing + c news + d log(1 + strength). random_pairs: a + b trailing
-    fitted on random pairs alone, what any two stocks of such cells would do.
+    sector pair and vintage, of all pairs of the vintage where one of the two has no sector; the pair itself is among them. ledoit_wolf:
+    trailing shrunk by 1 - shrinkage, an intensity for each vintage; where that is NaN, `score` finds no common pair in the vintage.
+    co_mention: a + b trailing + c news + d log(1 + strength). random_pairs: a + b trailing fitted on random pairs alone, what any two
+    stocks of such cells would do.
 
     Coefficients are means over the develop vintages of a regression a vintage, as those of the model; no other vintage enters. A baseline
     that develop cannot fit is absent. Raises SettingError where shrinkage does not have one value a vintage.
