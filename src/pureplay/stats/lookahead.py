@@ -1,13 +1,15 @@
-"""The only module that reads the future: forward returns, for evaluation and never for a signal."""
+"""The only module that reads the future: forward returns and correlations, for evaluation and never for a signal."""
 
 import numpy as np
+import numpy.typing as npt
 
 from pureplay.errors import SettingError
-from pureplay.panel import BoolArray, FloatArray
+from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
+from pureplay.stats.correlation import PairMeasure, windowed_correlations
 from pureplay.stats.jit import kernel
 
-__all__ = ["compound_forward"]
+__all__ = ["compound_forward", "forward_correlations"]
 
 _TILE = 64
 
@@ -32,6 +34,25 @@ def compound_forward(returns: FloatArray, traded: BoolArray, *, sessions: int, d
     tiles = -(-returns.shape[1] // _TILE)
     over_blocks(lambda start, stop: _compound_tiles(returns, traded, sessions, delay, out, start * _TILE, stop * _TILE), tiles)
     return out
+
+
+def forward_correlations(
+    returns: FloatArray,
+    rows: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    a: IndexArray,
+    b: IndexArray,
+    *,
+    sessions: int,
+    measure: PairMeasure = "shrunk",
+) -> FloatArray:
+    """Correlation of each pair over the `sessions` rows after its vintage, METHODS §6: rows rows[v] + 1 .. rows[v] + sessions.
+
+    Arguments, measures and missing values are those of `stats.correlation.panel_correlations`; the row of the vintage itself does not
+    count. Every pair of a vintage whose window passes the end of the data is NaN.
+    """
+    firsts = np.asarray(rows, dtype=np.int64) + 1
+    return windowed_correlations(returns, firsts, starts, a, b, sessions=sessions, measure=measure)
 
 
 @kernel
