@@ -22,6 +22,7 @@ CountArray = npt.NDArray[np.int64]
 
 _BINS: Final = 1 << 20  # more bins than any width makes of a correlation, so that vintage and bin fit one key
 _FINEST: Final = 1e-4
+_ON_EDGE: Final = 1e-9
 _COLUMNS: Final = {
     "group": pl.String,
     "bin": pl.Float64,
@@ -134,8 +135,8 @@ def price_pool(
         part, row = panel.vintage(v), int(panel.rows[v])
         rng = np.random.default_rng([seed, int(panel.dates[v].astype("datetime64[D]").astype(np.int64)) % 2**32])
         news, wanted = panel.news[part], confirmed[part] & (panel.trailing[part] >= lowest)
-        excluded = panel.a[part][news].astype(np.int64) * len(panel.assets) + panel.b[part][news]
-        keys, rho = _unmentioned(returns[max(row - trailing + 1, 0) : row + 1], eligible[v], excluded, names, lowest, rng)
+        mentioned = panel.a[part][news], panel.b[part][news]
+        keys, rho = _unmentioned(returns[max(row - trailing + 1, 0) : row + 1], eligible[v], mentioned, names, lowest, rng)
         keep = _sample(_bin(rho, bin_width), _bin(panel.trailing[part][wanted], bin_width), rng)
         drawn.append(np.sort(keys[keep]))
     sizes = np.array([each.size for each in drawn], dtype=np.int64)
@@ -159,37 +160,41 @@ def _require_bins(bin_width: float, lowest: float) -> None:
 
 
 def _unmentioned(
-    block: FloatArray, eligible: BoolArray, excluded: CountArray, names: int, lowest: float, rng: np.random.Generator
+    block: FloatArray,
+    eligible: BoolArray,
+    mentioned: tuple[IndexArray, IndexArray],
+    names: int,
+    lowest: float,
+    rng: np.random.Generator,
 ) -> tuple[CountArray, FloatArray]:
-    """Keys a x assets + b of the pairs of sampled names that are correlated enough and not excluded, ascending, and their correlation."""
+    """Keys a x assets + b of the pairs of sampled names that are correlated enough and not mentioned, and their correlation."""
     assets, seen = block.shape[1], window(block, first=0, last=block.shape[0])
-    able = np.flatnonzero(eligible & seen.usable)
-    own = np.sort(rng.permutation(able)[:names])
+    own = np.sort(rng.permutation(np.flatnonzero(eligible & seen.usable))[:names])
+    place = np.full(assets, -1, dtype=np.int64)
+    place[own] = np.arange(own.size)
     rho = seen.rows(own)
+    for left, right in (mentioned, mentioned[::-1]):
+        some = place[left] >= 0
+        rho[place[left[some]], right[some]] = np.nan
     rho[:, ~eligible] = np.nan
-    sampled = np.zeros(assets, dtype=np.bool_)
-    sampled[own] = True
-    rho[sampled[None, :] & (np.arange(assets)[None, :] <= own[:, None])] = np.nan  # itself, and pairs of two sampled names once
-    place, peer = np.nonzero(rho >= lowest)
-    a, b = np.minimum(own[place], peer), np.maximum(own[place], peer)
-    keys, values = a * assets + b, rho[place, peer]
-    keep = ~np.isin(keys, excluded)
-    order = np.argsort(keys[keep])
-    return keys[keep][order], values[keep][order]
+    rho[:, own] = np.where(own[None, :] > own[:, None], rho[:, own], np.nan)  # not itself, and pairs of two sampled names once
+    flat = np.flatnonzero(rho >= lowest)
+    first, second = own[flat // assets], flat % assets
+    return np.minimum(first, second) * assets + np.maximum(first, second), rho.ravel()[flat]
 
 
 def _sample(bins: CountArray, wanted: CountArray, rng: np.random.Generator) -> CountArray:
     """Positions drawn without replacement: in each bin as many as are wanted there, at most all."""
-    shuffled = rng.permutation(bins.size)
-    order = shuffled[np.argsort(bins[shuffled], kind="stable")]
-    rank = np.arange(bins.size) - np.searchsorted(bins[order], bins[order], side="left")
-    count = np.bincount(wanted, minlength=int(bins.max(initial=0)) + 1)
-    return np.asarray(order[rank < count[bins[order]]])
+    narrow, out = bins.astype(np.int16), [np.empty(0, dtype=np.int64)]
+    for number, count in zip(*np.unique(wanted, return_counts=True), strict=True):
+        there = np.flatnonzero(narrow == number)
+        out.append(there[rng.choice(there.size, min(int(count), there.size), replace=False, shuffle=False)])
+    return np.concatenate(out)
 
 
 def _bin(trailing: FloatArray, width: float) -> CountArray:
     """Number of the bin; a correlation that lies on an edge but for rounding belongs to the bin above it."""
-    return np.floor(np.round(trailing / width, 9)).astype(np.int64)
+    return np.floor(trailing / width + _ON_EDGE).astype(np.int64)
 
 
 def _groups(
