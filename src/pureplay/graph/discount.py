@@ -8,10 +8,10 @@ import polars as pl
 
 from pureplay.errors import SettingError, TableError
 from pureplay.graph.nearest_correlation import nearest_correlation
-from pureplay.panel import FloatArray
+from pureplay.panel import BoolArray, FloatArray
 from pureplay.stats.given import is_number
 
-__all__ = ["DiscountMethod", "discount", "discount_factors"]
+__all__ = ["DiscountMethod", "discount", "discount_factors", "pair_factors"]
 
 DiscountMethod = Literal["retention", "expected"]
 Matrix = TypeVar("Matrix")
@@ -77,26 +77,49 @@ def discount_factors(
     strength: float = 1.0,
 ) -> FloatArray:
     """What `discount` multiplies each pair's correlation by: (assets, assets), symmetric, 1 on the diagonal; same settings and errors."""
-    if method not in ("retention", "expected"):
-        raise SettingError(f"method must be 'retention' or 'expected', not {method!r}")
-    for name, value, most in (("dark_factor", dark_factor, 1), ("unlisted_factor", unlisted_factor, 1), ("strength", strength, 1)):
-        if not (is_number(value) and 0 <= value <= most):
-            raise SettingError(f"{name} must lie between 0 and 1, not {value!r}")
-    if not (is_number(largest_ratio) and 0 < largest_ratio < np.inf):
-        raise SettingError(f"largest_ratio must be above 0, not {largest_ratio!r}: 1.2 is usual")
+    _require_share("unlisted_factor", unlisted_factor)
+    _require_share("strength", strength)
     listed = _listed(assets, edges, method)
-    dark = listed["dark"].to_numpy()
-    factor = np.where(dark, dark_factor, 1.0)
-    if method == "expected":
-        trailing, expected = (listed[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("trailing_corr", "expected_fwd_corr"))
-        known = dark & (np.abs(trailing) >= _SMALLEST) & np.isfinite(expected)
-        ratio = np.divide(expected, trailing, out=np.ones_like(trailing), where=known)
-        factor = np.where(known, np.clip(ratio, 0.0, largest_ratio), factor)
+    trailing, expected = (
+        listed[name].cast(pl.Float64).fill_null(np.nan).to_numpy() if method == "expected" else np.full(listed.height, np.nan)
+        for name in ("trailing_corr", "expected_fwd_corr")
+    )
+    factor = pair_factors(
+        listed["dark"].to_numpy(), trailing, expected, method=method, dark_factor=dark_factor, largest_ratio=largest_ratio
+    )
     out = np.full((len(assets), len(assets)), float(unlisted_factor))
     a, b = listed["_a"].to_numpy(), listed["_b"].to_numpy()
     out[a, b] = out[b, a] = factor
     np.fill_diagonal(out, 1.0)
     return np.asarray(1.0 + strength * (out - 1.0))
+
+
+def pair_factors(
+    dark: BoolArray,
+    trailing: FloatArray,
+    expected: FloatArray,
+    *,
+    method: DiscountMethod = "retention",
+    dark_factor: float = 0.8,
+    largest_ratio: float = 1.2,
+) -> FloatArray:
+    """Factor of each listed pair, see `discount`; NaN stands for a correlation that is not known. Raises SettingError."""
+    if method not in ("retention", "expected"):
+        raise SettingError(f"method must be 'retention' or 'expected', not {method!r}")
+    _require_share("dark_factor", dark_factor)
+    if not (is_number(largest_ratio) and 0 < largest_ratio < np.inf):
+        raise SettingError(f"largest_ratio must be above 0, not {largest_ratio!r}: 1.2 is usual")
+    factor = np.where(dark, dark_factor, 1.0)
+    if method == "retention":
+        return factor
+    known = dark & (np.abs(trailing) >= _SMALLEST) & np.isfinite(expected)
+    ratio = np.divide(expected, trailing, out=np.ones_like(trailing), where=known)
+    return np.where(known, np.clip(ratio, 0.0, largest_ratio), factor)
+
+
+def _require_share(name: str, value: float) -> None:
+    if not (is_number(value) and 0 <= value <= 1):
+        raise SettingError(f"{name} must lie between 0 and 1, not {value!r}")
 
 
 def _listed(assets: list[str] | tuple[str, ...], edges: pl.DataFrame, method: str) -> pl.DataFrame:
