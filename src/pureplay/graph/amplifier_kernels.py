@@ -143,37 +143,58 @@ def _holders(
 
 
 @kernel
-def load_panel(values: FloatArray, column_of: Int64Array, panel: FloatArray, known: FloatArray) -> None:
-    """One date's factors by asset of the graph: panel (assets, factors), 0 where missing, and known (1 or 0).
+def load_panel(values: FloatArray, column_of: Int64Array, panel: FloatArray, known: FloatArray, whole: IndexArray) -> None:
+    """One date's factors by asset of the graph: panel (assets, factors), 0 where missing, known (1 or 0), and whole (assets): 1 where an
+    asset has every factor, 0 where it has none, else 2.
 
     values: (factors, assets of the block). column_of: column in the block of each asset of the graph, -1 = not there.
     """
     for i in range(column_of.size):
+        count = 0
         for k in range(values.shape[0]):
             value = values[k, column_of[i]] if column_of[i] >= 0 else np.nan
-            known[i, k] = 1.0 if np.isfinite(value) else 0.0
-            panel[i, k] = value if np.isfinite(value) else 0.0
+            is_known = np.isfinite(value)
+            count += is_known
+            known[i, k] = 1.0 if is_known else 0.0
+            panel[i, k] = value if is_known else 0.0
+        whole[i] = 0 if count == 0 else 1 if count == values.shape[0] else 2
 
 
 @kernel
 def add_neighbours(
     panel: FloatArray,
     known: FloatArray,
-    starts: Int64Array,
-    counterparty: IndexArray,
-    weight: FloatArray,
+    whole: IndexArray,
+    edges: tuple[Int64Array, IndexArray, FloatArray],
     above: FloatArray,
     below: FloatArray,
     links: FloatArray,
 ) -> None:
-    """Add one relation's Σ w f, Σ w and number of counterparties with a value to above, below and links: (assets, factors)."""
+    """Add one relation's Σ w f, Σ w and number of counterparties with a value to above, below and links: (assets, factors).
+
+    edges: starts of each focal, counterparties and weights.
+    """
+    starts, counterparty, weight = edges
+    row = np.empty(panel.shape[1])
     for i in range(starts.size - 1):
+        row[:] = above[i]
+        total, count = 0.0, 0.0
         for e in range(starts[i], starts[i + 1]):
-            j, w = counterparty[e], weight[e]
-            for k in range(panel.shape[1]):
-                above[i, k] += w * panel[j, k]
-                below[i, k] += w * known[j, k]
-                links[i, k] += known[j, k]
+            j, w = np.uint64(counterparty[e]), weight[e]
+            if whole[j] == 0:
+                continue
+            for k in range(row.size):
+                row[k] += w * panel[j, k]
+            if whole[j] == 1:
+                total += w
+                count += 1.0
+            else:
+                for k in range(row.size):
+                    below[i, k] += w * known[j, k]
+                    links[i, k] += known[j, k]
+        above[i] = row
+        below[i] += total
+        links[i] += count
 
 
 @kernel
@@ -193,17 +214,18 @@ def amplify_sessions(
     """Amplified factors of sessions [start, stop): values, out (sessions, factors, assets); vintage: of each session, -1 = none."""
     starts, counterparty, weight = graph
     shape = (column_of.size, values.shape[1])
-    panel, known, above, below, links = np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape)
+    panel, known, whole = np.empty(shape), np.empty(shape), np.empty(column_of.size, np.int32)
+    above, below, links = np.empty(shape), np.empty(shape), np.empty(shape)
     for t in range(start, stop):
         out[t] = np.nan
         if vintage[t] < 0:
             continue
         if lonely_own:
             out[t] = values[t]  # also of names that the graph does not know
-        load_panel(values[t], column_of, panel, known)
+        load_panel(values[t], column_of, panel, known, whole)
         above[:], below[:], links[:] = 0.0, 0.0, 0.0
         for r in relations:
-            add_neighbours(panel, known, starts[vintage[t], r], counterparty, weight, above, below, links)
+            add_neighbours(panel, known, whole, (starts[vintage[t], r], counterparty, weight), above, below, links)
         for i in range(shape[0]):
             for k in range(shape[1]):
                 if column_of[i] >= 0 and links[i, k] >= fewest:

@@ -83,6 +83,7 @@ def amplifier_graph(
         weight=np.concatenate([each[2] for each in done]) if done else np.empty(0),
         basis=f"segments {'leaf' if level == 'leaf' else f'L{level}'}",
         party=_party(mix, active),
+        issuer=market.issuer,
     )
 
 

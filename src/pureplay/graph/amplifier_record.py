@@ -44,7 +44,8 @@ class AmplifierGraph:
     assets: sorted codes. dates: day of each vintage, ascending. relations: in the order of RELATIONS. starts: (vintages, relations,
     assets + 1); the counterparties of focal i are entries starts[v, r, i]:starts[v, r, i + 1] of `counterparty` (asset number) and
     `weight`. basis: what the weights rest on. party: (3, vintages, assets) period end, publication and effective day of the filing in
-    use of each stock; None where rows bring their dates along, which `told` then holds, row by row.
+    use of each stock; None where rows bring their dates along, which `told` then holds, row by row. issuer: number of each asset's
+    issuer, None where every asset counts as its own.
     """
 
     assets: tuple[str, ...]
@@ -56,6 +57,7 @@ class AmplifierGraph:
     basis: str
     party: DayArray | None = None
     told: pl.DataFrame | None = None
+    issuer: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def from_frame(cls, frame: AnyFrame) -> "AmplifierGraph":
