@@ -82,8 +82,9 @@ def able_firms(firms: Firms) -> IntArray:
 def draw_edges(rng: np.random.Generator, tree: Tree, mixes: Mixes, days: Days) -> Edges:
     """Edges between nodes from which some issuer earns at least 5 % at mid-sample.
 
-    Core edges join nodes of level 4 and leaves of level 3, of which none lies below another, each to two or three others: if nested nodes had
-    edges of their own, their firms would be linked in more ways than a correlation matrix can carry. Others join any nodes from level 3 on.
+    Core edges join nodes of level 4 and leaves of level 3, of which none lies below another, each to two or three others: if nested nodes
+    had edges of their own, their firms would be linked in more ways than a correlation matrix can carry.
+    Other edges join any nodes from level 3 on.
     """
     used = _used_nodes(tree, mixes)
     inner = np.isin(np.arange(len(tree.code)), tree.parent)

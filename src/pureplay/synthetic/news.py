@@ -1,5 +1,6 @@
 """Articles that name stocks: topics, linked firms, chance, bursts and lists; drawn apart from returns."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from pureplay.synthetic.firms import Firms
 from pureplay.synthetic.links import Disclosed
-from pureplay.synthetic.planted import DEEP_DEPTH, PEER_DEPTH, Lit, Members
+from pureplay.synthetic.planted import DEEP_DEPTH, PEER_DEPTH, Lit, Members, distinct
 from pureplay.synthetic.settings import FloatArray, IntArray
 from pureplay.synthetic.tree import Tree
 
@@ -41,9 +42,35 @@ WINDOW: Final = 92
 SOURCES: Final = ("wire", "daily", "portal", "journal")
 ZONE: Final = np.timedelta64(8, "h")
 MINUTES: Final = 1440
+DAYTIME: Final = 0.6
+"""Of articles: those between eight and eighteen hours; the others appear at any hour, in Shanghai's time."""
 
 Names = IntArray
 """Asset numbers of (articles, places); -1 in an empty place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Articles:
+    """Day of each article, number of stocks it names, and the stocks of all articles end to end."""
+
+    day: Days
+    size: IntArray
+    asset: IntArray
+
+    def take(self, articles: IntArray, day: Days) -> "_Articles":
+        """Some of the articles, on other days."""
+        size = self.size[articles]
+        first = (np.cumsum(self.size) - self.size)[articles]
+        place = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+        return _Articles(day=day, size=size, asset=self.asset[np.repeat(first, size) + place])
+
+
+def _join(parts: list[_Articles]) -> _Articles:
+    return _Articles(
+        day=np.concatenate([each.day for each in parts]),
+        size=np.concatenate([each.size for each in parts]),
+        asset=np.concatenate([each.asset for each in parts]),
+    )
 
 
 def mentions_table(rng: np.random.Generator, lit: Lit, tree: Tree, firms: Firms, days: Days, disclosed: Disclosed) -> pl.DataFrame:
@@ -53,43 +80,49 @@ def mentions_table(rng: np.random.Generator, lit: Lit, tree: Tree, firms: Firms,
     """
     able = np.asarray(firms.twin == np.arange(firms.twin.size))
     born = np.maximum(firms.list_date, days[0])
-    gone = np.append(days, days[-1])[firms.delisted_at]
-    weight = (firms.shares * firms.price) ** LARGE * able
-    names, day = [], []
+    gone = np.where(able, np.append(days, days[-1])[firms.delisted_at], days[0] - np.timedelta64(1, "D"))
+    weight = (firms.shares * firms.price) ** LARGE
+    parts = []
     bounds = np.append(days[lit.months.opens], days[-1] + np.timedelta64(1, "D"))
     for month in range(len(lit.pairs)):
         alive = able & (born < bounds[month + 1]) & (gone >= bounds[month])
-        drawn = _draw_month(rng, lit.pairs[month], lit.members[month], tree, alive, weight * alive)
-        length = (bounds[month + 1] - bounds[month]).astype(np.int64)
-        names.append(drawn)
-        day.append(bounds[month] + np.floor(rng.random(drawn.shape[0]) * length).astype("timedelta64[D]"))
-    news, date = np.concatenate(names), np.concatenate(day)
-    news, date = _repeat_some(rng, news, date)
-    tender, opened = _tenders(rng, disclosed, days)
-    every = np.concatenate([news, np.pad(tender, ((0, 0), (0, MOST_LISTED - 2)), constant_values=-1)])
-    is_tender = np.arange(every.shape[0]) >= news.shape[0]
-    return _table(rng, every, np.concatenate([date, opened]), is_tender, (born, gone), firms)
+        for names in _draw_month(rng, lit.pairs[month], lit.members[month], tree, alive, weight * alive):
+            parts.append(_place(rng, names, bounds[month], bounds[month + 1]))
+    news = _join(parts)
+    again = np.flatnonzero(rng.random(news.day.size) < BURSTS)
+    again = np.repeat(again, rng.integers(1, 5, again.size))
+    burst = news.take(again, news.day[again] + rng.integers(1, 6, again.size).astype("timedelta64[D]"))
+    tenders = _tenders(rng, disclosed)
+    every = _join([news, burst, tenders])
+    return _table(rng, every, every.day.size - tenders.day.size, (born, gone), (days[0], days[-1]), firms)
+
+
+def _place(rng: np.random.Generator, names: Names, first: np.datetime64, end: np.datetime64) -> _Articles:
+    """Articles on random days from `first` up to the day before `end`."""
+    day = first + np.floor(rng.random(names.shape[0]) * (end - first).astype(np.int64)).astype("timedelta64[D]")
+    named = names >= 0
+    return _Articles(day=day, size=named.sum(axis=1), asset=names[named])
 
 
 def _draw_month(
     rng: np.random.Generator, pairs: dict[str, IntArray], members: Members, tree: Tree, alive: NDArray[np.bool_], weight: FloatArray
-) -> Names:
-    """Names of the articles of one month, shaped (articles, MOST_LISTED)."""
+) -> list[Names]:
+    """Names of the articles of one month, in blocks."""
     stocks = int(alive.sum())
     if stocks < 2:
-        return np.empty((0, MOST_LISTED), dtype=np.int64)
+        return []
     wanted = PAIRS_A_STOCK * stocks / WINDOW_MONTHS
-    blocks = [_on_topics(rng, members, np.flatnonzero(tree.level == depth), rate) for depth, rate in TOPICS.items()]
+    deep = min(DEEP_DEPTH, int(tree.level.max()))
+    blocks = [_on_topics(rng, members, np.flatnonzero(tree.level == min(depth, deep)), rate) for depth, rate in TOPICS.items()]
     chance = {**LINKED, "chain": min(SHARE["chain"] * wanted / max(pairs["chain"].size, 1), LINKED["disclosed"])}
-    for lamp, rate in chance.items():
-        blocks.append(_on_pairs(rng, pairs[lamp], alive.size, rate))
+    blocks += [_on_pairs(rng, pairs[lamp], alive.size, rate) for lamp, rate in chance.items()]
     cumulative = np.cumsum(weight / weight.sum())
     # an article of two to five names at random makes five pairs on average
     blocks.append(_at_random(rng, cumulative, rng.poisson(SHARE["noise"] * wanted / 5), (2, 5)))
     blocks.append(_at_random(rng, cumulative, rng.poisson(SINGLES_A_STOCK * stocks), (1, 1)))
     if stocks > LEAST_LISTED:
         blocks.append(_lists(rng, np.flatnonzero(alive), rng.poisson(LISTS_A_STOCK * stocks)))
-    return np.concatenate([np.pad(each, ((0, 0), (0, MOST_LISTED - each.shape[1])), constant_values=-1) for each in blocks])
+    return blocks
 
 
 def _on_topics(rng: np.random.Generator, members: Members, nodes: IntArray, rate: float) -> Names:
@@ -123,47 +156,41 @@ def _shorten(names: Names, size: IntArray) -> Names:
     return np.where(np.arange(names.shape[1]) < size[:, None], names, -1)
 
 
-def _repeat_some(rng: np.random.Generator, names: Names, day: Days) -> tuple[Names, Days]:
-    again = np.flatnonzero(rng.random(day.size) < BURSTS)
-    again = np.repeat(again, rng.integers(1, 5, again.size))
-    later = day[again] + rng.integers(1, 6, again.size).astype("timedelta64[D]")
-    return np.concatenate([names, names[again]]), np.concatenate([day, later])
-
-
-def _tenders(rng: np.random.Generator, disclosed: Disclosed, days: Days) -> tuple[Names, Days]:
+def _tenders(rng: np.random.Generator, disclosed: Disclosed) -> _Articles:
     """Articles on bids from publication until 92 days before the bid is two years old."""
     bid = np.flatnonzero(disclosed.bid)
     span = 365 * BID_YEARS - WINDOW
     at = np.repeat(bid, rng.poisson(TENDERS * span / 30.4, bid.size))
     day = disclosed.publish[at] + np.floor(rng.random(at.size) * span).astype("timedelta64[D]")
-    kept = (day >= days[0]) & (day <= days[-1])
-    return np.stack([disclosed.supplier[at], disclosed.customer[at]], axis=1)[kept], day[kept]
+    both = np.stack([disclosed.supplier[at], disclosed.customer[at]], axis=1)
+    return _Articles(day=day, size=np.full(at.size, 2), asset=both.reshape(-1))
 
 
 def _table(
-    rng: np.random.Generator, names: Names, day: Days, tender: NDArray[np.bool_], life: tuple[Days, Days], firms: Firms
+    rng: np.random.Generator, every: _Articles, news: int, life: tuple[Days, Days], span: tuple[np.datetime64, np.datetime64], firms: Firms
 ) -> pl.DataFrame:
-    daytime = rng.random(day.size) < 0.6
-    minute = np.where(daytime, 480 + rng.random(day.size) * 600, rng.random(day.size) * MINUTES)
-    local = day.astype("datetime64[us]") + np.floor(minute * 60e6).astype("timedelta64[us]")
-    source = np.array(SOURCES)[rng.integers(0, len(SOURCES), day.size)]
-    article, place = np.nonzero(names >= 0)
-    asset = names[article, place]
-    listed = (day[article] >= life[0][asset]) & (day[article] <= life[1][asset])
-    # the last session is the end of the data: an article of a later hour or day is not there
-    listed &= day[article] <= life[1].max()
-    key = np.unique(article[listed] * firms.issuer.size + asset[listed])
-    article, asset = key // firms.issuer.size, key % firms.issuer.size
-    order = np.lexsort((asset, article, local[article]))
-    article, asset = article[order], asset[order]
-    fresh = np.ones(article.size, dtype=np.bool_)
-    fresh[1:] = article[1:] != article[:-1]
+    """The first `news` articles are of kind news, the others of kind tender."""
+    count, assets = every.day.size, len(firms.asset)
+    daytime, clock = rng.random(count) < DAYTIME, rng.random(count)
+    minute = np.where(daytime, 480 + clock * 600, clock * MINUTES)
+    local = every.day.astype("datetime64[us]") + np.floor(minute * 60e6).astype("timedelta64[us]")
+    source = rng.integers(0, len(SOURCES), count)
+    article = np.repeat(np.arange(count), every.size)
+    day = every.day[article]
+    kept = (day >= life[0][every.asset]) & (day <= life[1][every.asset]) & (day >= span[0]) & (day <= span[1])
+    rank = np.empty(count, dtype=np.int64)
+    rank[np.argsort(local, kind="stable")] = np.arange(count)
+    key = distinct(rank[article[kept]] * assets + every.asset[kept])
+    place, asset = key // assets, key % assets
+    article = np.argsort(rank)[place]
+    number = np.cumsum(np.append(True, place[1:] != place[:-1])) if place.size else place
+    tender = article >= news
     return pl.DataFrame(
         {
-            "article": pl.Series(np.cumsum(fresh)).cast(pl.String).str.zfill(8),
+            "article": pl.Series(number, dtype=pl.Int64).cast(pl.String).str.zfill(8),
             "asset": np.array(firms.asset)[asset],
             "published_at": pl.Series(local[article] - ZONE).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-            "source": np.where(tender[article], "exchange", source[article]),
-            "kind": np.where(tender[article], "tender", "news"),
+            "source": np.where(tender, "exchange", np.array(SOURCES)[source[article]]),
+            "kind": np.where(tender, "tender", "news"),
         }
     ).with_columns(article=pl.lit("N") + pl.col("article"))
