@@ -82,13 +82,11 @@ def able_firms(firms: Firms) -> IntArray:
 def draw_edges(rng: np.random.Generator, tree: Tree, mixes: Mixes, days: Days) -> Edges:
     """Edges between nodes from which some issuer earns at least 5 % at mid-sample.
 
-    Core edges join nodes of level 4 and leaves of level 3, of which none lies below another, each to two or three others: if nested nodes
-    had edges of their own, their firms would be linked in more ways than a correlation matrix can carry.
-    Other edges join any nodes from level 3 on.
+    Core edges join nodes of level 4, each to two or three others. Chains between nested nodes, or between groups of firms that are no deep
+    peers of each other, would be more than a correlation matrix can carry. Other edges join any nodes from level 3 on.
     """
     used = _used_nodes(tree, mixes)
-    inner = np.isin(np.arange(len(tree.code)), tree.parent)
-    pool = rng.permutation(used[(tree.level[used] == CORE_LEVEL) | ((tree.level[used] < CORE_LEVEL) & ~inner[used])])
+    pool = rng.permutation(used[tree.level[used] == min(CORE_LEVEL, int(tree.level.max()))])
     some = pool.size // 4
     core = (np.concatenate([pool, pool[:some]]), np.concatenate([np.roll(pool, -1), pool[2 * some : 3 * some]]))
     other = _draw_pairs(rng, used, round(OTHER_A_NODE * pool.size) if used.size > 1 else 0)

@@ -19,11 +19,11 @@ Days = NDArray[np.datetime64]
 
 PAIRS_A_STOCK: Final = 10.0
 """Pairs that the articles of 90 days name, a listed stock."""
-SHARE: Final = {"chain": 0.19, "noise": 0.30}
+SHARE: Final = {"chain": 0.27, "noise": 0.22}
 """Of these pairs, those that articles on input edges and on random names bring."""
-TOPICS: Final = {PEER_DEPTH: 0.06, DEEP_DEPTH: 0.42}
+TOPICS: Final = {PEER_DEPTH: 0.05, DEEP_DEPTH: 0.55}
 """Articles a month and member of a product node, on nodes of each depth."""
-LINKED: Final = {"disclosed": 0.7, "affiliate": 0.7, "bid": 0.7}
+LINKED: Final = {"disclosed": 0.8, "affiliate": 0.8, "bid": 0.8}
 """Articles a month on each such pair."""
 TENDERS: Final = 0.4
 """Articles a month on each tender bid, of kind "tender"."""
