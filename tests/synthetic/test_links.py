@@ -220,7 +220,7 @@ def plan_of(**more: Any) -> Any:
 
 
 def naive_increments(plan: Any, month: int) -> np.ndarray[Any, Any]:
-    """What the linked pairs of a month should add to the correlation of returns."""
+    """What the linked pairs of a month should add to the true correlation of returns."""
     planted = plan.comovement.planted()
     opens = plan.days[plan.lit.months.opens[month]].item()
     size = plan.lit.assets
@@ -232,8 +232,8 @@ def naive_increments(plan: Any, month: int) -> np.ndarray[Any, Any]:
                 after = amount["start_date"] is None or amount["start_date"] <= opens
                 if after and (amount["end_date"] is None or opens < amount["end_date"]):
                     a, b = number[row["a"]], number[row["b"]]
-                    out[a, b] += amount["correlation"]
-                    out[b, a] += amount["correlation"]
+                    out[a, b] += amount["population"]
+                    out[b, a] += amount["population"]
     return out
 
 
@@ -263,6 +263,8 @@ def test_amounts_that_no_matrix_can_carry_are_shrunk_and_the_truth_says_so() -> 
     planted = {row["lamp"]: row for row in plan.comovement.planted().iter_rows(named=True)}
     assert planted["chain"]["correlation"] == pytest.approx(2 * factor * 0.05, rel=1e-12)
     assert planted["chain"]["factor"] == factor
+    # (1 - 3 rho^2) / 2n at a correlation of 0.2 and 60 sessions, to two digits
+    assert planted["chain"]["population"] == pytest.approx(planted["chain"]["correlation"] * (1 + (1 - 3 * 0.2**2) / 120), rel=1e-4)
     months = range(len(plan.lit.pairs))
     least = [min(np.linalg.eigvalsh(plan.comovement._matrix(m, f, np.float64))[0] for m in months) for f in (factor, factor / STEP)]
     # single precision decides, hence a margin of 1e-5
@@ -332,8 +334,7 @@ def test_realised_correlations_hold_what_was_planted_and_nothing_in_the_placebo(
     for links, parts in found.items():
         slopes = np.concatenate(parts)
         error = slopes.std(axis=0, ddof=1) / len(slopes) ** 0.5
-        # 48 windows without overlap; 3.5 standard errors, since ten means are looked at; the sampling bias of a
-        # correlation over 60 sessions is below one per cent of it, a tenth of a standard error
+        # 48 windows without overlap; 3.5 standard errors, since ten means are looked at
         assert (np.abs(slopes.mean(axis=0) - links * expected) < 3.5 * error).all(), (links, slopes.mean(axis=0), error)
         assert error.max() < 0.008
     assert np.concatenate(found[1.0]).mean(axis=0)[1] > 0.08, "deep peers stand out"
@@ -342,15 +343,22 @@ def test_realised_correlations_hold_what_was_planted_and_nothing_in_the_placebo(
 # ---------------------------------------------------------------- settings
 
 
-def test_frictions_and_style_vol_change_prices() -> None:
+def test_frictions_styles_and_tails_change_prices() -> None:
     small = {**SMALL, "sessions": 120}
-    calm, rough, styled = (market(**{**small, **more}) for more in ({}, {"frictions": True}, {"style_vol": 1.0}))
+    calm, rough, styled, wild = (
+        market(**{**small, **more}) for more in ({}, {"frictions": True}, {"style_vol": 1.0}, {"tail_degrees": 3.5})
+    )
+    fourth = [float(((ret := made.tables["bars"]["ret"].drop_nulls()) ** 4).mean() / ret.var() ** 2) for made in (calm, wild)]  # type: ignore[operator, arg-type]
+    assert fourth[1] > 1.5 * fourth[0], "heavier tails"
     assert calm.tables["bars"]["limit_up"].null_count() == calm.tables["bars"].height
     assert rough.tables["bars"]["limit_up"].null_count() < 0.1 * rough.tables["bars"].height
     assert rough.tables["bars"].height < calm.tables["bars"].height, "suspensions"
     assert not styled.tables["bars"].equals(calm.tables["bars"])
     with pytest.raises(SettingError, match="frictions must be True or False"):
         Settings(frictions=1)  # type: ignore[arg-type]
+    for bad in (2.9, 1001.0, float("nan")):
+        with pytest.raises(SettingError, match="tail_degrees must lie in"):
+            Settings(tail_degrees=bad)
     for bad in (-0.1, 2.1, float("nan")):
         with pytest.raises(SettingError, match="links must lie in"):
             Settings(links=bad)

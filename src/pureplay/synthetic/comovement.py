@@ -19,6 +19,9 @@ JUMP: Final = (0.03, 0.05)
 """Least size of a fall, and what a uniform number adds to it at most."""
 TWIN_CORRELATION: Final = 0.8
 LEAST_EIGENVALUE: Final = 0.02
+MEASURED_LOSS: Final = 0.0073
+"""Of an increment of correlation, what its estimate over n = 60 sessions loses on average: (1 - 3 rho^2) / 2n for normal returns, at a
+correlation of 0.2. So much more is planted."""
 STEP: Final = 0.97
 """Planted amounts shrink by this factor until every month's matrix is positive definite."""
 
@@ -50,8 +53,8 @@ def loudness(settings: Settings, firms: Firms, mixes: Mixes, half: int) -> Float
 class Comovement:
     """Turns independent noise into noise that is correlated among linked stocks, month by month.
 
-    C = twins + factor * links * sum over lamps of s_k L_k * (tot_i tot_j) / (sigma_i sigma_j), so that each link adds factor * links * s_k
-    to the correlation of the whole returns. Second listings keep their correlation of 0.8 with the first. Noise = root(C) z with the
+    C = twins + factor * links * 1.0073 * sum over lamps of s_k L_k * (tot_i tot_j) / (sigma_i sigma_j), so that each link adds
+    factor * links * s_k to the correlation of whole returns as it is measured over 60 sessions. Second listings keep their correlation of 0.8 with the first. Noise = root(C) z with the
     Cholesky root of first listings before second ones; it is recomputed only when C changes. `factor` is 1 unless C is not positive
     definite (smallest eigenvalue 0.02) in some month.
     """
@@ -77,14 +80,18 @@ class Comovement:
         return out
 
     def planted(self) -> pl.DataFrame:
-        """What was planted: lamp, start_date and end_date (null but for bids), correlation added, factor by which it was shrunk."""
+        """What was planted: lamp, start_date and end_date (null but for bids), correlation, population, factor.
+
+        correlation: added to one measured over 60 sessions, on average. population: added in truth. factor: by which all were shrunk.
+        """
         links = self._settings.links or 0.0
         turn = self._turn()
         rows: list[tuple[str, object, object, float]] = [(lamp, None, None, size) for lamp, size in PLANTED.items() if lamp != "bid"]
         rows += [("dark", None, None, 0.0), ("bid", None, turn, PLANTED["bid"]), ("bid", turn, None, -PLANTED["bid"])]
         schema = {"lamp": pl.String, "start_date": pl.Date, "end_date": pl.Date, "correlation": pl.Float64}
         frame = pl.DataFrame(rows, schema=schema, orient="row")
-        return frame.with_columns(correlation=pl.col("correlation") * links * self.factor, factor=pl.lit(self.factor))
+        amount = pl.col("correlation") * links * self.factor
+        return frame.with_columns(correlation=amount, population=amount * (1 + MEASURED_LOSS), factor=pl.lit(self.factor))
 
     def _turn(self) -> object:
         months = self._lit.months
@@ -108,7 +115,8 @@ class Comovement:
         for lamp, keys in self._lit.pairs[month].items():
             sign = -1.0 if lamp == "bid" and self._lit.months.later[month] else 1.0
             a, b = keys // size, keys % size
-            matrix[a, b] += (sign * factor * (self._settings.links or 0.0) * PLANTED[lamp] * loud[a] * loud[b]).astype(kind)
+            amount = sign * factor * (self._settings.links or 0.0) * PLANTED[lamp] * (1 + MEASURED_LOSS)
+            matrix[a, b] += (amount * loud[a] * loud[b]).astype(kind)
         matrix += matrix.T
         second = np.flatnonzero(firms.twin != np.arange(size))
         matrix[second, firms.twin[second]] = matrix[firms.twin[second], second] = TWIN_CORRELATION

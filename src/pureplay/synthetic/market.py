@@ -48,8 +48,9 @@ class SyntheticMarket:
     truth: what no data vendor knows: `stocks` (asset, issuer, underreaction, beta, idiosyncratic_vol, product), `mixes`
     (asset, start_date of the half-year, product, share) and `shocks` (date, product, shock); with `links` also `links` (a, b, start_date,
     end_date, lamp: runs of whole months in which a pair is linked; end_date is the first day after the run, null where it reaches the
-    end) and `planted` (lamp, start_date, end_date, correlation, factor: what each link adds to the correlation of returns, after
-    multiplication with `links` and with the factor by which all were shrunk to keep the matrix positive definite).
+    end) and `planted` (lamp, start_date, end_date, correlation, population, factor: what each link adds to the correlation of returns as
+    measured over 60 sessions and in truth, both after multiplication with `links` and with the factor by which all were shrunk to keep the
+    matrix positive definite).
     """
 
     tables: dict[str, pl.DataFrame]
@@ -101,6 +102,7 @@ def market(
     industry_switch: bool = False,
     style_vol: float = 1.0,
     frictions: bool = True,
+    tail_degrees: float = 5.0,
     links: float | None = None,
     block_sessions: int = 250,
     progress: Progress | None = None,
@@ -140,6 +142,7 @@ def write_market(
     industry_switch: bool = False,
     style_vol: float = 1.0,
     frictions: bool = True,
+    tail_degrees: float = 5.0,
     links: float | None = None,
     block_sessions: int = 250,
     progress: Progress | None = None,

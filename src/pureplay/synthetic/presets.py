@@ -36,6 +36,7 @@ PRESETS: Final = MappingProxyType(
                 "volatility_dispersion": 0.2,
                 "volatility_wave": 0.0,
                 "frictions": False,
+                "tail_degrees": 1000.0,
             }
         ),
     }

@@ -21,7 +21,6 @@ REVERSAL_PREMIUM: Final = 0.00055
 VOLATILITY_PREMIUM: Final = 0.0003
 REVERSAL_SESSIONS: Final = 20
 DRIFT: Final = 0.0001
-DEGREES: Final = 5
 SUSPENSION_CHANCE: Final = 0.0013
 LONG_SUSPENSION: Final = 0.05
 DISTRESS_SESSIONS: Final = 60
@@ -142,7 +141,8 @@ class Simulation:
 
     def _draw_noise(self, rng: np.random.Generator, first: int) -> FloatArray:
         firms = self._firms
-        raw = rng.standard_t(DEGREES, (CHUNK, self._pool.size)) * (1 - 2 / DEGREES) ** 0.5
+        degrees = self._settings.tail_degrees
+        raw = rng.standard_t(degrees, (CHUNK, self._pool.size)) * (1 - 2 / degrees) ** 0.5
         if self._comovement is not None and self._settings.links:
             raw = self._comovement.mix(raw, first)
         else:

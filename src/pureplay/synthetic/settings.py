@@ -50,6 +50,7 @@ class Settings:
     industry_switch: from 2021-07-30 the coarsest industries have more names than before, as 28 became 31.
     style_vol: multiplies the common shocks of styles; 0 leaves the market alone to move all stocks.
     frictions: price limits, suspensions, sudden falls and the fall before a delisting.
+    tail_degrees: degrees of freedom of the t-distributed noise; 1000 is all but normal.
     links: multiplies the correlation planted on linked pairs; 0 writes the same tables and plants none; None writes no such table.
     """
 
@@ -73,6 +74,7 @@ class Settings:
     industry_switch: bool = False
     style_vol: float = 1.0
     frictions: bool = True
+    tail_degrees: float = 5.0
     links: float | None = None
 
     def __post_init__(self) -> None:
@@ -92,6 +94,9 @@ class Settings:
             value = getattr(self, name)
             _require(0 <= value <= 0.05, f"{name} must lie in 0..0.05 a day", value, "give a daily decimal such as 0.01")
         _require(1 <= self.release_sessions <= 250, "release_sessions must lie in 1..250", self.release_sessions, "16 is the default")
+        _require(
+            3 <= self.tail_degrees <= 1000, "tail_degrees must lie in 3..1000", self.tail_degrees, "5 is the default, 1000 all but normal"
+        )
         for name, most, remedy in RANGES:
             value = getattr(self, name)
             _require(value is None or 0 <= value <= most, f"{name} must lie in 0..{most:g}", value, remedy)
