@@ -10,6 +10,7 @@ from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.graph.hedge_arms import VintageEdges
 from pureplay.graph.minimum_variance import METHODS, MinimumVariance, minimum_variance, portfolio_weights
 from pureplay.panel import FloatArray
+from pureplay.parallel import workers
 
 SESSIONS, ASSETS = 200, 12
 ROWS = np.array([50, 70, 85, 120, 141, 190])
@@ -221,6 +222,15 @@ def test_returns_up_to_a_day_do_not_change_when_later_data_go() -> None:
     np.testing.assert_array_equal(cut.daily, whole.daily[: cut.daily.shape[0]])
     assert cut.rows.tolist() == whole.rows.tolist()[: cut.rows.size]
     assert cut.rows[-1] == 140
+
+
+def test_one_worker_and_many_give_the_same_bits() -> None:
+    with workers(1):
+        one = run()
+    with workers(3):
+        many = run()
+    np.testing.assert_array_equal(one.daily, many.daily)
+    assert one.table.equals(many.table)
 
 
 def test_a_vintage_without_names_is_skipped_and_counted() -> None:

@@ -1,7 +1,8 @@
 """Whether the graph helps a whole portfolio: minimum variance with and without its discount, held and measured."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.graph.discount import DiscountMethod, pair_factors
 from pureplay.graph.hedge_arms import VintageEdges
 from pureplay.graph.nearest_correlation import nearest_correlation
-from pureplay.panel import FloatArray
+from pureplay.panel import BoolArray, FloatArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.correlation import ledoit_wolf_shrinkage
 from pureplay.stats.given import is_number, require_whole
@@ -91,27 +92,9 @@ def minimum_variance(
             f"no portfolio can be held: of {rows.size} vintages {reached.size} have {trailing} sessions before and {forward} after, "
             "and in none a stock has a size and a return on every one: shorten trailing or forward"
         )
-    parts: list[tuple[FloatArray, FloatArray]] = [(np.empty(0), np.empty(0))] * len(used)
     ends = np.minimum(rows + forward, np.append(rows[1:], returns.shape[0]))
-
-    def work(start: int, stop: int) -> None:
-        for k in range(start, stop):
-            v, columns = used[k]
-            window = returns[rows[v] - trailing + 1 : rows[v] + 1, columns]
-            where = _pairs(edges[v], columns, returns.shape[1])
-            factors = pair_factors(
-                ~edges[v].confirmed[where[2]],
-                edges[v].trailing[where[2]],
-                edges[v].expected[where[2]],
-                method=method,
-                dark_factor=dark_factor,
-                largest_ratio=largest_ratio,
-            )
-            dealt = np.random.default_rng([seed, int(rows[v])]).permutation(factors)
-            weights = portfolio_weights(window, *(_matrix(columns.size, where, each) for each in (factors, dealt)))
-            parts[k] = (np.nan_to_num(returns[rows[v] + 1 : ends[v] + 1, columns]) @ weights, np.abs(weights).sum(axis=0))
-
-    over_blocks(work, len(used), uses_blas=True)
+    grade = partial(pair_factors, method=method, dark_factor=dark_factor, largest_ratio=largest_ratio)
+    parts = _held(returns, rows, ends, used, edges, grade, trailing, seed)
     daily = np.concatenate([part[0] for part in parts])
     gross = np.stack([part[1] for part in parts]).mean(axis=0)
     return MinimumVariance(
@@ -122,6 +105,33 @@ def minimum_variance(
         no_forward=int((rows + forward >= returns.shape[0]).sum()),
         no_names=int(reached.size - len(used)),
     )
+
+
+def _held(
+    returns: FloatArray,
+    rows: RowArray,
+    ends: RowArray,
+    used: Sequence[tuple[int, RowArray]],
+    edges: Sequence[VintageEdges],
+    grade: Callable[[BoolArray, FloatArray, FloatArray], FloatArray],
+    trailing: int,
+    seed: int,
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Daily returns (days, methods) and gross weights of the portfolios of each vintage used, with its columns."""
+    parts = [(np.empty(0), np.empty(0))] * len(used)
+
+    def work(start: int, stop: int) -> None:
+        for k in range(start, stop):
+            v, columns = used[k]
+            one, two, inside = _pairs(edges[v], columns, returns.shape[1])
+            factors = grade(~edges[v].confirmed[inside], edges[v].trailing[inside], edges[v].expected[inside])
+            dealt = np.random.default_rng([seed, int(rows[v])]).permutation(factors)
+            window = returns[rows[v] - trailing + 1 : rows[v] + 1, columns]
+            weights = portfolio_weights(window, *(_matrix(columns.size, one, two, each) for each in (factors, dealt)))
+            parts[k] = (np.nan_to_num(returns[rows[v] + 1 : ends[v] + 1, columns]) @ weights, np.abs(weights).sum(axis=0))
+
+    over_blocks(work, len(used), uses_blas=True)
+    return parts
 
 
 def portfolio_weights(window: FloatArray, factors: FloatArray, placebo: FloatArray) -> FloatArray:
@@ -175,9 +185,9 @@ def _pairs(edges: VintageEdges, columns: RowArray, assets: int) -> tuple[RowArra
     return place[edges.a[inside]], place[edges.b[inside]], inside
 
 
-def _matrix(names: int, where: tuple[RowArray, RowArray, RowArray], factors: FloatArray) -> FloatArray:
+def _matrix(names: int, one: RowArray, two: RowArray, factors: FloatArray) -> FloatArray:
     out = np.ones((names, names))
-    out[where[0], where[1]] = out[where[1], where[0]] = factors
+    out[one, two] = out[two, one] = factors
     return out
 
 
