@@ -38,6 +38,7 @@ BENCHES = {
     "factors_22": Bench("factors_22", "measure", True),
     "study": Bench("study", "measure", True),
     "portfolio_books": Bench("portfolio_books", "measure", False),
+    "graph_pairs": Bench("graph_pairs", "measure", False),
 }
 
 

@@ -30,6 +30,7 @@ BARS = {
     "factors_22": 30.0,
     "study": 180.0,
     "portfolio_books": 1.5,
+    "graph_pairs": 0.6,
 }
 
 

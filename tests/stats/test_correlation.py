@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.errors import TypingError
 from scipy import stats
 from sklearn import covariance
 
@@ -13,6 +14,8 @@ from pureplay import parallel
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.panel import FloatArray, IndexArray
 from pureplay.stats.correlation import PairMeasure, ledoit_wolf_shrinkage, panel_correlations, window, windowed_correlations
+from pureplay.stats.jit import kernel
+from pureplay.stats.lanes import row_product
 from pureplay.stats.lookahead import forward_correlations
 
 NAN = float("nan")
@@ -123,6 +126,32 @@ def test_pearson_with_gaps_against_numpy() -> None:
     found = panel_correlations(returns, measure="pearson", **one)  # type: ignore[arg-type]
     assert found[0] == pytest.approx(np.corrcoef(returns[20:70].T)[0, 1], abs=1e-14)
     assert panel_correlations(returns, measure="shrunk", **one)[0] != pytest.approx(found[0], abs=1e-3)  # type: ignore[arg-type]
+
+
+@kernel
+def products(block: FloatArray, out: FloatArray) -> None:
+    """Every row with every row."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = row_product(block, i, j)
+
+
+@pytest.mark.parametrize("length", [0, 8, 16, 96])
+def test_sums_are_added_in_the_stated_order(length: int) -> None:
+    block, found = np.random.default_rng(length).standard_normal((5, length)), np.empty((5, 5))
+    products(block, found)
+    for i in range(5):
+        for j in range(5):
+            sums = [0.0] * 8
+            for t in range(length):
+                sums[t % 8] += float(block[i, t] * block[j, t])
+            s = [x + y for x, y in zip(sums[:4], sums[4:], strict=True)]
+            assert found[i, j] == (s[0] + s[2]) + (s[1] + s[3])  # to the bit: no fused or reordered additions on any machine
+
+
+def test_only_rows_that_lie_in_one_piece_are_multiplied() -> None:
+    with pytest.raises(TypingError):
+        products(np.zeros((8, 3)).T, np.empty((3, 3)))
 
 
 def test_by_hand() -> None:

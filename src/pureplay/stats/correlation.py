@@ -6,7 +6,7 @@ stocks inside the window, and on nothing else that is in the call.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +16,23 @@ from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
 from pureplay.stats.given import is_whole_number
 from pureplay.stats.jit import kernel
+from pureplay.stats.pair_kernels import (
+    GAPS,
+    TILE,
+    UNUSABLE,
+    BitArray,
+    Room,
+    common_days,
+    make_room,
+    pearson_pairs,
+    shrunk_pairs,
+    standardise,
+)
 
 __all__ = ["PairCorrelations", "PairMeasure", "Window", "ledoit_wolf_shrinkage", "panel_correlations", "window", "windowed_correlations"]
 
 PairMeasure = Literal["shrunk", "pearson"]
 RowArray = npt.NDArray[np.int64]
-BitArray = npt.NDArray[np.uint64]
-StateArray = npt.NDArray[np.int8]
-
-_TILE: Final = 32  # assets standardised at a time: 90 sessions of them fit the first cache
-_LANES: Final = 8  # sums that run beside each other, and numbers in a cache line
-_WORD: Final = 64
-_CONSTANT: Final = 1e-12  # sd over largest size at which a series is constant but for rounding
-_UNUSABLE, _GAPS, _COMPLETE = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ class Window:
     z: FloatArray
     usable: BoolArray
     bits: BitArray
-    _state: StateArray = field(repr=False)
+    _room: Room = field(repr=False)
 
     def pairs(self, a: IndexArray, b: IndexArray) -> PairCorrelations:
         """The shrunk measure of `panel_correlations` for listed pairs of columns, with the same bits as there.
@@ -62,8 +66,8 @@ class Window:
         rho, overlap = np.empty(left.size), np.empty(left.size, dtype=np.int32)  # every entry is written
 
         def some(start: int, stop: int) -> None:
-            _shrunk_pairs(self.z, self.bits, self._state, left, right, self.z.shape[1], start, stop, rho)
-            _overlaps(self.bits, left, right, start, stop, overlap)
+            shrunk_pairs(self._room, left, right, self.z.shape[1], start, stop, rho)
+            common_days(self.bits, left, right, start, stop, overlap)
 
         over_blocks(some, left.size)
         return PairCorrelations(rho=rho, overlap=overlap)
@@ -77,7 +81,7 @@ class Window:
         asked, _ = _columns(assets, assets, self.z.shape[0])
         sessions = self.z.shape[1]
         out = self.z[asked] @ self.z.T
-        if (self._state == _GAPS).any():
+        if (self._room[2] == GAPS).any():
             valid = self._valid()
             overlap = (valid[asked] @ valid.T).astype(np.float64)  # whole numbers below 2**24: exact
             out /= np.maximum(overlap, 2.0 * sessions / 3.0)
@@ -103,12 +107,10 @@ def window(returns: FloatArray, *, first: int, last: int) -> Window:
         raise SettingError(f"the window is rows {first} to {last} of a block of {returns.shape[0]} rows: it must lie inside the block")
     sessions, assets = _require_sessions(last - first), returns.shape[1]
     given = np.ascontiguousarray(returns[first:last], dtype=np.float64)
-    z, bits, state, noise = _room(assets, sessions, sessions)
-    over_blocks(
-        lambda start, stop: _standardise(given, 0, sessions, start * _TILE, min(stop * _TILE, assets), z, bits, state, noise),
-        -(-assets // _TILE),
-    )
-    return Window(z=z, usable=state != _UNUSABLE, bits=bits, _state=state)
+    room = make_room(assets, sessions)
+    over_blocks(lambda start, stop: standardise(given, 0, sessions, room, start * TILE, min(stop * TILE, assets)), -(-assets // TILE))
+    z, bits, state, _ = room
+    return Window(z=np.ascontiguousarray(z[:, :sessions]), usable=state != UNUSABLE, bits=bits, _room=room)
 
 
 def panel_correlations(
@@ -153,22 +155,12 @@ def windowed_correlations(
     left, right = _columns(a, b, given.shape[1])
     begins, bounds = _rows(firsts), _bounds(starts, len(firsts), left.size)
     out = np.empty(left.size)  # every entry is written
-    over_blocks(
-        lambda start, stop: _vintages(
-            given,
-            begins,
-            bounds,
-            left,
-            right,
-            sessions,
-            measure == "pearson",
-            _room(given.shape[1], sessions, _padded(sessions)),
-            start,
-            stop,
-            out,
-        ),
-        begins.size,
-    )
+
+    def some(start: int, stop: int) -> None:
+        room = make_room(given.shape[1], sessions)
+        _vintages(given, begins, bounds, left, right, sessions, measure == "pearson", room, start, stop, out)
+
+    over_blocks(some, begins.size)
     return out
 
 
@@ -223,19 +215,6 @@ def _bounds(starts: RowArray, vintages: int, pairs: int) -> RowArray:
     return bounds
 
 
-def _padded(sessions: int) -> int:
-    """Row length at which each asset begins a cache line; the zeros at the end change no sum."""
-    return -(-sessions // _LANES) * _LANES
-
-
-def _room(assets: int, sessions: int, length: int) -> tuple[FloatArray, BitArray, StateArray, FloatArray]:
-    words = -(-sessions // _WORD)
-    spare = np.empty(assets * length + _LANES)
-    skip = -(spare.ctypes.data // 8) % _LANES  # from a multiple of 64 bytes on
-    z = spare[skip : skip + assets * length].reshape(assets, length)
-    return z, np.empty((assets, words), dtype=np.uint64), np.empty(assets, dtype=np.int8), np.empty(assets)
-
-
 @kernel
 def _vintages(
     returns: FloatArray,
@@ -245,185 +224,17 @@ def _vintages(
     b: IndexArray,
     sessions: int,
     pearson: bool,
-    room: tuple[FloatArray, BitArray, StateArray, FloatArray],
+    room: Room,
     start: int,
     stop: int,
     out: FloatArray,
 ) -> None:
-    z, bits, state, noise = room
     for v in range(start, stop):
         if firsts[v] < 0 or firsts[v] + sessions > returns.shape[0]:
             out[starts[v] : starts[v + 1]] = np.nan
             continue
-        _standardise(returns, firsts[v], sessions, 0, returns.shape[1], z, bits, state, noise)
+        standardise(returns, firsts[v], sessions, room, 0, returns.shape[1])
         if pearson:
-            _pearson_pairs(z, bits, state, noise, a, b, sessions, starts[v], starts[v + 1], out)
+            pearson_pairs(room, a, b, sessions, starts[v], starts[v + 1], out)
         else:
-            _shrunk_pairs(z, bits, state, a, b, sessions, starts[v], starts[v + 1], out)
-
-
-@kernel
-def _standardise(
-    returns: FloatArray,
-    first: int,
-    sessions: int,
-    start: int,
-    stop: int,
-    z: FloatArray,
-    bits: BitArray,
-    state: StateArray,
-    noise: FloatArray,
-) -> None:
-    """Fill the rows of assets start to stop: z-scores, days, state, and the sd in z-scores that rounding alone can leave."""
-    tile, square = np.zeros((sessions, _TILE)), np.empty(_TILE)
-    total, count, peak, days = np.empty(_TILE), np.empty(_TILE), np.empty(_TILE), np.empty((bits.shape[1], _TILE), np.uint64)
-    for left in range(start, stop, _TILE):
-        right = min(left + _TILE, stop)
-        total[:], count[:], peak[:], square[:], days[:] = 0.0, 0.0, 0.0, 0.0, 0
-        for t in range(sessions):
-            _take_day(returns[first + t, left:right], t % _WORD, tile[t], total, count, peak, days[t // _WORD])
-        total /= np.maximum(count, 1.0)
-        for t in range(sessions):
-            _centre_day(tile[t], total, square)
-        for k in range(right - left):
-            sd = np.sqrt(square[k] / max(count[k], 1.0))
-            usable = 2.0 * count[k] >= sessions and sd > _CONSTANT * peak[k]
-            state[left + k] = _UNUSABLE if not usable else (_COMPLETE if count[k] == sessions else _GAPS)
-            noise[left + k] = _CONSTANT * peak[k] / sd if usable else 0.0
-            scale = 1.0 / sd if usable else 0.0
-            for t in range(sessions):
-                z[left + k, t] = tile[t, k] * scale
-            for t in range(sessions, z.shape[1]):
-                z[left + k, t] = 0.0
-            for w in range(bits.shape[1]):
-                bits[left + k, w] = days[w, k]
-
-
-@kernel
-def _take_day(
-    values: FloatArray, bit: int, day: FloatArray, total: FloatArray, count: FloatArray, peak: FloatArray, days: BitArray
-) -> None:
-    for k in range(values.size):
-        x = values[k]
-        valid = x - x == 0.0  # finite
-        day[k] = x if valid else np.nan
-        total[k] += x if valid else 0.0
-        count[k] += 1.0 if valid else 0.0
-        size = abs(x) if valid else 0.0
-        peak[k] = size if size > peak[k] else peak[k]
-        days[k] |= np.uint64(1 if valid else 0) << np.uint64(bit)
-
-
-@kernel
-def _centre_day(day: FloatArray, mean: FloatArray, square: FloatArray) -> None:
-    for k in range(_TILE):
-        gap = day[k] - mean[k]
-        gap = gap if gap == gap else 0.0
-        day[k] = gap
-        square[k] += gap * gap
-
-
-@kernel
-def _shrunk_pairs(
-    z: FloatArray, bits: BitArray, state: StateArray, a: IndexArray, b: IndexArray, sessions: int, start: int, stop: int, out: FloatArray
-) -> None:
-    least = 2.0 * sessions / 3.0
-    for p in range(start, stop):
-        i, j = a[p], b[p]
-        if state[i] == _UNUSABLE or state[j] == _UNUSABLE:
-            out[p] = np.nan
-            continue
-        n = sessions if state[i] == _COMPLETE and state[j] == _COMPLETE else _common_days(bits, i, j)
-        out[p] = _product(z, i, j) / max(float(n), least) if n > 0 else np.nan
-
-
-@kernel
-def _pearson_pairs(
-    z: FloatArray,
-    bits: BitArray,
-    state: StateArray,
-    noise: FloatArray,
-    a: IndexArray,
-    b: IndexArray,
-    sessions: int,
-    start: int,
-    stop: int,
-    out: FloatArray,
-) -> None:
-    both = np.zeros((3, z.shape[1]))
-    for p in range(start, stop):
-        i, j = a[p], b[p]
-        if state[i] == _UNUSABLE or state[j] == _UNUSABLE:
-            out[p] = np.nan
-        elif state[i] == _COMPLETE and state[j] == _COMPLETE:
-            out[p] = _product(z, i, j) / sessions
-        else:
-            n = _common_days(bits, i, j)
-            out[p] = _on_overlap(z, bits, noise, i, j, sessions, n, both) if 2 * n >= sessions else np.nan
-
-
-@kernel
-def _on_overlap(z: FloatArray, bits: BitArray, noise: FloatArray, i: int, j: int, sessions: int, n: int, both: FloatArray) -> float:
-    """Ordinary correlation over the common days, in two passes; rows of `both`: the two series, 0 elsewhere, and the days."""
-    for t in range(sessions):
-        word = (bits[i, t // _WORD] & bits[j, t // _WORD]) >> np.uint64(t % _WORD)
-        day = float(word & np.uint64(1))
-        both[0, t], both[1, t], both[2, t] = z[i, t] * day, z[j, t] * day, day
-    left, right = _product(both, 0, 2) / n, _product(both, 1, 2) / n
-    for t in range(sessions):
-        both[0, t] -= left * both[2, t]
-        both[1, t] -= right * both[2, t]
-    x, y = _product(both, 0, 0), _product(both, 1, 1)
-    if np.sqrt(x / n) <= noise[i] or np.sqrt(y / n) <= noise[j]:
-        return np.nan
-    return _product(both, 0, 1) / np.sqrt(x * y)
-
-
-@kernel
-def _overlaps(bits: BitArray, a: IndexArray, b: IndexArray, start: int, stop: int, out: IndexArray) -> None:
-    for p in range(start, stop):
-        out[p] = _common_days(bits, a[p], b[p])
-
-
-@kernel
-def _common_days(bits: BitArray, i: int, j: int) -> int:
-    """Number of bits that both have set, by sums of ever wider fields of a word."""
-    total = 0
-    for w in range(bits.shape[1]):
-        x = bits[i, w] & bits[j, w]
-        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        total += np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
-    return total
-
-
-@kernel
-def _product(z: FloatArray, i: int, j: int) -> float:
-    """Sum of the products of two rows: eight sums side by side, which the processor adds at once, joined at the end."""
-    s0, s1, s2, s3, s4, s5, s6, s7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    length = z.shape[1]
-    whole = length // _LANES * _LANES
-    for t in range(0, whole, _LANES):
-        s0 += z[i, t] * z[j, t]
-        s1 += z[i, t + 1] * z[j, t + 1]
-        s2 += z[i, t + 2] * z[j, t + 2]
-        s3 += z[i, t + 3] * z[j, t + 3]
-        s4 += z[i, t + 4] * z[j, t + 4]
-        s5 += z[i, t + 5] * z[j, t + 5]
-        s6 += z[i, t + 6] * z[j, t + 6]
-        s7 += z[i, t + 7] * z[j, t + 7]
-    if whole < length:  # what is left, as if the row went on with zeros
-        s0 += _at(z, i, j, whole)
-        s1 += _at(z, i, j, whole + 1)
-        s2 += _at(z, i, j, whole + 2)
-        s3 += _at(z, i, j, whole + 3)
-        s4 += _at(z, i, j, whole + 4)
-        s5 += _at(z, i, j, whole + 5)
-        s6 += _at(z, i, j, whole + 6)
-    return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
-
-
-@kernel
-def _at(z: FloatArray, i: int, j: int, t: int) -> float:
-    return z[i, t] * z[j, t] if t < z.shape[1] else 0.0
+            shrunk_pairs(room, a, b, sessions, starts[v], starts[v + 1], out)
