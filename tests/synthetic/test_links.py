@@ -356,7 +356,7 @@ def test_frictions_styles_and_tails_change_prices() -> None:
     assert not styled.tables["bars"].equals(calm.tables["bars"])
     with pytest.raises(SettingError, match="frictions must be True or False"):
         Settings(frictions=1)  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="idiosyncratic_vol must be at least 0.005 with links"):
+    with pytest.raises(SettingError, match=r"idiosyncratic_vol must be at least 0\.005 with links"):
         Settings(links=1.0, idiosyncratic_vol=0.004)
     for bad in (2.9, 1001.0, float("nan")):
         with pytest.raises(SettingError, match="tail_degrees must lie in"):
