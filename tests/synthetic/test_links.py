@@ -345,10 +345,10 @@ def test_realised_correlations_hold_what_was_planted_and_nothing_in_the_placebo(
 
 def test_frictions_styles_and_tails_change_prices() -> None:
     small = {**SMALL, "sessions": 120}
-    calm, rough, styled, wild = (
-        market(**{**small, **more}) for more in ({}, {"frictions": True}, {"style_vol": 1.0}, {"tail_degrees": 3.5})
-    )
-    fourth = [float(((ret := made.tables["bars"]["ret"].drop_nulls()) ** 4).mean() / ret.var() ** 2) for made in (calm, wild)]  # type: ignore[operator, arg-type]
+    changes: list[dict[str, Any]] = [{}, {"frictions": True}, {"style_vol": 1.0}, {"tail_degrees": 3.5}]
+    calm, rough, styled, wild = (market(**{**small, **more}) for more in changes)
+    returns = [each.tables["bars"]["ret"].drop_nulls().to_numpy() for each in (calm, wild)]
+    fourth = [np.mean(each**4) / np.mean(each**2) ** 2 for each in returns]
     assert fourth[1] > 1.5 * fourth[0], "heavier tails"
     assert calm.tables["bars"]["limit_up"].null_count() == calm.tables["bars"].height
     assert rough.tables["bars"]["limit_up"].null_count() < 0.1 * rough.tables["bars"].height
@@ -356,6 +356,8 @@ def test_frictions_styles_and_tails_change_prices() -> None:
     assert not styled.tables["bars"].equals(calm.tables["bars"])
     with pytest.raises(SettingError, match="frictions must be True or False"):
         Settings(frictions=1)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"idiosyncratic_vol must be at least 0\.005 with links"):
+        Settings(links=1.0, idiosyncratic_vol=0.004)
     for bad in (2.9, 1001.0, float("nan")):
         with pytest.raises(SettingError, match="tail_degrees must lie in"):
             Settings(tail_degrees=bad)

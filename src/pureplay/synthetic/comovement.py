@@ -54,9 +54,9 @@ class Comovement:
     """Turns independent noise into noise that is correlated among linked stocks, month by month.
 
     C = twins + factor * links * 1.0073 * sum over lamps of s_k L_k * (tot_i tot_j) / (sigma_i sigma_j), so that each link adds
-    factor * links * s_k to the correlation of whole returns as it is measured over 60 sessions. Second listings keep their correlation of 0.8 with the first. Noise = root(C) z with the
-    Cholesky root of first listings before second ones; it is recomputed only when C changes. `factor` is 1 unless C is not positive
-    definite (smallest eigenvalue 0.02) in some month.
+    factor * links * s_k to the correlation of whole returns as it is measured over 60 sessions. Second listings keep their correlation
+    of 0.8 with the first. Noise = root(C) z with the Cholesky root of first listings before second ones; it is recomputed only when C
+    changes. `factor` is 1 unless C is not positive definite (smallest eigenvalue 0.02) in some month.
     """
 
     def __init__(self, settings: Settings, firms: Firms, mixes: Mixes, lit: Lit, days: Days) -> None:

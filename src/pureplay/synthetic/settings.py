@@ -32,6 +32,8 @@ RANGES: Final = (
     ("links", 2.0, "1 is the full amount, 0 the placebo, None a market without news and links"),
 )
 """Setting, largest value, remedy; the smallest value is 0."""
+LEAST_LINKED_VOL: Final = 0.005
+"""Below it the noise is too small a part of a return to carry correlations."""
 FULL_SIZE_PRODUCTS: Final = 462
 STOCKS_A_PRODUCT: Final = 12
 
@@ -97,6 +99,8 @@ class Settings:
         _require(
             3 <= self.tail_degrees <= 1000, "tail_degrees must lie in 3..1000", self.tail_degrees, "5 is the default, 1000 all but normal"
         )
+        quiet = bool(self.links) and self.idiosyncratic_vol < LEAST_LINKED_VOL
+        _require(not quiet, f"idiosyncratic_vol must be at least {LEAST_LINKED_VOL} with links", self.idiosyncratic_vol, "or take links=0")
         for name, most, remedy in RANGES:
             value = getattr(self, name)
             _require(value is None or 0 <= value <= most, f"{name} must lie in 0..{most:g}", value, remedy)
