@@ -296,10 +296,11 @@ def test_given_pairs_of_names_that_are_not_eligible_are_short_and_use_no_chance(
     assert listed(draw(of, good, [(1, 39), (38, 39)], rng=6)) == listed(drawn)
 
 
-def test_the_generator_moves_on_by_one_number_for_each_given_pair() -> None:
-    of = ladder()
+def test_the_generator_moves_on_by_one_number_for_each_given_pair_of_eligible_names() -> None:
+    of = ladder(21)
+    of.eligible[20] = False
     rng, other = np.random.default_rng(2), np.random.default_rng(2)
-    draw(of, [(0, 1)] * 300, [], rng)  # 190 pairs there are
+    draw(of, [(0, 1)] * 300 + [(0, 20)], [], rng)  # 190 pairs there are
     other.random(300)
     assert rng.random() == other.random()
 
