@@ -119,7 +119,7 @@ def run_amplification(
         name=name,
         synthetic=bool(data.notes.get("synthetic", False)),
         rows=rows,
-        verdicts=verdict_frame(rows, placebos, settings.band),
+        verdicts=verdict_frame(rows, placebos, band=settings.band, orient=settings.orient),
         placebos=placebos,
         configurations=configurations,
         spread=spread_frame(configurations),
@@ -255,7 +255,8 @@ def _rows(lab: _Lab) -> pl.DataFrame:
     ]
     before = own.ic[[task.factor for task in tasks]].reshape(len(heads), -1)
     after = made.ic.reshape(len(heads), -1)
-    return row_frame(heads, before, after, lab.market.axes.sessions, lab.settings.grid_sessions, _matched(lab))
+    settings = lab.settings
+    return row_frame(heads, before, after, lab.market.axes.sessions, settings.grid_sessions, _matched(lab), orient=settings.orient)
 
 
 def _without(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -288,7 +289,8 @@ def _configurations(lab: _Lab) -> pl.DataFrame:
     sessions = lab.market.axes.shape[0]
     before = np.repeat(made[: len(own)], len(lab.relations), axis=0).reshape(-1, sessions)
     after = made[len(own) :].reshape(-1, sessions)
-    return configuration_frame(heads, before, after, lab.market.axes.sessions, lab.settings.grid_sessions)
+    settings = lab.settings
+    return configuration_frame(heads, before, after, lab.market.axes.sessions, settings.grid_sessions, orient=settings.orient)
 
 
 def _placebos(lab: _Lab, say: Progress) -> pl.DataFrame:
