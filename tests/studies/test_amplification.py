@@ -16,6 +16,7 @@ from pureplay.evaluate import forward_returns, orthogonal_icir
 from pureplay.evaluate.summary import Timing
 from pureplay.graph.amplifier import AmplifierGraph, amplifier_graph, amplify
 from pureplay.graph.rewiring import rewired
+from pureplay.parallel import workers
 from pureplay.stats.inference import ewc_test
 from pureplay.studies.amplification import run_amplification
 from pureplay.studies.amplification_records import AmplifierStudy
@@ -122,7 +123,8 @@ def test_configurations_and_their_spread() -> None:
 
 def test_record_is_plain_and_repeatable() -> None:
     made = study()
-    again = run_amplification(small(), QUICK)
+    with workers(3):
+        again = run_amplification(small(), QUICK)  # to the bit
     assert again.rows.equals(made.rows, null_equal=True)
     assert again.placebos.equals(made.placebos, null_equal=True)
     assert made.published["delta"] == 0.148

@@ -108,7 +108,8 @@ def run_amplification(
     if rows["delta"].null_count() == rows.height:
         raise InsufficientDataError(
             f"no factor has an orthogonal ICIR: at most {int(_fitted(lab))} names a date have all {len(lab.names)} factors and a date "
-            f"needs {settings.min_names}, or twice the number of regressors: drop factors, widen the data or lower min_names"
+            f"needs {settings.min_names}, or twice the number of regressors, and a factor that the others contain has none: drop factors, "
+            "widen the data or lower min_names"
         )
     with clock.stage("configurations"):
         configurations = _configurations(lab)
