@@ -1,7 +1,7 @@
 """The co-movement study: does structure say which correlations will last, and what is that worth?"""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
@@ -113,28 +113,7 @@ def run_comovement(
     with clock.stage("hedges"):
         notes = _hedges(lab, found, samples, clock.say)
     found.tables["bids"] = [_verdict(found.table("fama_macbeth"))]
-    study = ComovementStudy(
-        name=name,
-        synthetic=data.notes.get("synthetic") is True,
-        opened=0 if opened is None else opened.count,
-        holdout_start="" if parts.holdout_start is None else parts.holdout_start.isoformat(),
-        vintages=vintages.insert_column(1, pl.Series("split", parts.labels)),
-        articles=_articles(inputs),
-        openings=pl.DataFrame([dict(each) for each in opened.records] if opened is not None else []),
-        refused=pl.DataFrame(found.refused, schema={"part": pl.String, "reason": pl.String}, orient="row"),
-        coefficients=model.to_dict(),
-        settings={"graph": graph.to_dict(), "forecast": forecast.to_dict(), "study": settings.to_dict()},
-        data={
-            "sessions": len(days),
-            "first": str(days[0]),
-            "last": str(days[-1]),
-            "stocks": len(panel.assets),
-            "size": inputs.ground.size_is,
-        },
-        seconds=clock.seconds,
-        notes=(*_notes(data, inputs, model, parts), *notes),
-        **{each: found.table(each) for each in _TABLES},
-    )
+    study = _record(lab, found, vintages, opened, name, clock, notes)
     return study, model
 
 
@@ -161,6 +140,34 @@ class _Lab:
     expected: FloatArray
     forecast: ForecastSettings
     settings: ComovementSettings
+
+
+def _record(
+    lab: _Lab, found: _Found, vintages: pl.DataFrame, opened: Opening | None, name: str, clock: StageClock, notes: Sequence[str]
+) -> ComovementStudy:
+    days = lab.inputs.ground.axes.sessions.dates
+    return ComovementStudy(
+        name=name,
+        synthetic=lab.data.notes.get("synthetic") is True,
+        opened=0 if opened is None else opened.count,
+        holdout_start="" if lab.parts.holdout_start is None else lab.parts.holdout_start.isoformat(),
+        vintages=vintages.insert_column(1, pl.Series("split", lab.parts.labels)),
+        articles=_articles(lab.inputs),
+        openings=pl.DataFrame([dict(each) for each in opened.records] if opened is not None else []),
+        refused=pl.DataFrame(found.refused, schema={"part": pl.String, "reason": pl.String}, orient="row"),
+        coefficients=lab.model.to_dict(),
+        settings={"graph": lab.inputs.settings.to_dict(), "forecast": lab.forecast.to_dict(), "study": lab.settings.to_dict()},
+        data={
+            "sessions": len(days),
+            "first": str(days[0]),
+            "last": str(days[-1]),
+            "stocks": len(lab.panel.assets),
+            "size": lab.inputs.ground.size_is,
+        },
+        seconds=clock.seconds,
+        notes=(*_notes(lab), *notes),
+        **{each: found.table(each) for each in _TABLES},
+    )
 
 
 def _regressions(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
@@ -304,7 +311,8 @@ def _articles(inputs: GraphInputs) -> pl.DataFrame:
     return pl.DataFrame({"reason": list(counts), "count": list(counts.values())}, schema={"reason": pl.String, "count": pl.Int64})
 
 
-def _notes(data: Dataset, inputs: GraphInputs, model: Model, parts: Split) -> list[str]:
+def _notes(lab: _Lab) -> list[str]:
+    data, inputs, model, parts = lab.data, lab.inputs, lab.model, lab.parts
     out = [str(each) for each in data.notes.get("notes", [])]
     out += [f"a lamp is off: {each}" for each in inputs.structure.absent]
     if inputs.ground.size_is != "cap":
