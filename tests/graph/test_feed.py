@@ -121,7 +121,7 @@ def test_a_missing_vintage_is_named(tmp_path: Path) -> None:
     path = folder(tmp_path) / EDGES / "T=2024-02-29.parquet"
     graph = Graph.open(tmp_path)
     path.unlink()
-    with pytest.raises(DatasetError, match="lacks 1 vintages that its manifest names, such as T=2024-02-29.parquet"):
+    with pytest.raises(DatasetError, match=r"lacks 1 vintages that its manifest names, such as T=2024-02-29\.parquet"):
         Graph.open(tmp_path)
     with pytest.raises(DatasetError, match=r"T=2024-02-29.parquet has gone"):
         graph.edges(DAYS[1])
@@ -189,7 +189,7 @@ def test_a_stock_has_so_many_peers_or_is_refused() -> None:
         graph.peers("Z", DAYS[0])
 
 
-@pytest.mark.parametrize("options", [{}, {"dark_factor": 0.5}, {"method": "expected"}, {"method": "expected", "unlisted_factor": 0.4}])
+@pytest.mark.parametrize("options", [{}, {"dark_factor": 0.5}, {"method": "expected"}, {"unlisted_factor": 0.4}, {"strength": 0.5}])
 def test_discount_is_that_of_the_vintage(options: dict[str, Any]) -> None:
     correlation = np.full((4, 4), 0.4) + 0.6 * np.eye(4)
     names = ["A", "B", "C", "G"]
@@ -200,6 +200,8 @@ def test_discount_is_that_of_the_vintage(options: dict[str, Any]) -> None:
     assert not np.array_equal(found, correlation)
     if options:
         assert not np.array_equal(found, graph.discount(correlation, DAYS[0], assets=names))
+    bound = graph.discount(correlation, DAYS[0], assets=names, method="expected", largest_ratio=0.1)
+    assert np.array_equal(bound, discount(correlation, usual, assets=tuple(names), method="expected", largest_ratio=0.1))
 
 
 def edges_between(expected: float, day: date) -> pl.DataFrame:
