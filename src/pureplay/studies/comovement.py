@@ -288,7 +288,10 @@ def _verdict(regressions: pl.DataFrame) -> pl.DataFrame:
     )
     known = {row["sample"]: row for row in rows if row["coefficient"] is not None}
     if set(known) < {"develop", "holdout"}:
-        verdict = "not decided: the lock box is shut" if "develop" in known else "not decided: no bids"
+        shut = "develop" in known and not any(regressions["sample"] == "holdout")
+        verdict = "not decided: the lock box is shut" if shut else "not decided: a sample has no bids"
+    elif any(row["p"] is None for row in known.values()):
+        verdict = "not decided: too few vintages for a test"
     else:
         verdict = "accepted" if stands(known["develop"], known["holdout"]) else "rejected"
     return pl.DataFrame([{**row, "verdict": verdict} for row in rows], schema=schema)

@@ -45,16 +45,8 @@ class ComovementSettings:
         for name in ("universes", "hedge_counts", "mix_weights", "spillover_horizons"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, least in (
-            ("largest", 2),
-            ("hedge_names", 1),
-            ("shortlist", 1),
-            ("price_names", 2),
-            ("spillover_sessions", 1),
-            ("seed", 0),
-        ):
+        for name, least in _WHOLE:
             require_whole(getattr(self, name), name, least)
-        require_whole(self.minimum_variance_names, "minimum_variance_names", 0)
         for name in ("hedge_counts", "spillover_horizons"):
             for each in getattr(self, name):
                 require_whole(each, name, 1)
