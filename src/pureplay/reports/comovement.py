@@ -16,7 +16,8 @@ from pureplay.studies.comovement_records import ComovementStudy
 
 __all__ = ["render_comovement"]
 
-_SHEETS = ("scores", "permutation", "retention", "hedge", "hedge_sizes", "mix", "bids", "spillover", "minimum_variance")
+_SHEETS = ("retention", "hedge_sizes", "mix", "bids", "spillover", "minimum_variance")
+_FIRST, _OTHERS = slice(1), slice(1, None)  # samples: that of the sentences, and those that stand folded
 
 
 def render_comovement(study: ComovementStudy, *, manifest: Mapping[str, Any], neighbourhood: Markup | None = None) -> str:
@@ -40,6 +41,10 @@ def render_comovement(study: ComovementStudy, *, manifest: Mapping[str, Any], ne
         "variants": {str(each): tables.regression(study, str(each)) for each in _variants(study)},
         "descriptive": words.descriptive(study),
         **{name: getattr(tables, name)(study) for name in _SHEETS},
+        "scores": tables.scores(study, _FIRST),
+        "permutation": tables.permutation(study, _FIRST),
+        "hedge": tables.hedge(study, _FIRST, published=True),
+        "others": {name: getattr(tables, name)(study, _OTHERS) for name in ("scores", "permutation", "hedge")},
         "said": _said(study),
         "main_count": tables.main_count(study),
         "articles": _articles(study),

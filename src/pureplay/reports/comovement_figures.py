@@ -40,14 +40,14 @@ def coefficients(study: ComovementStudy) -> Drawn:
     figure, made = new_figure("additional forward correlation", "", height=110 + 52 * max(len(terms), 1)), []
     shown, size = samples(study.fama_macbeth), critical(study)
     for place, sample in enumerate(shown):
-        found = [row for row in held if row.get("sample") == sample and known(row.get("coefficient"))]
+        found = [row for row in held if row.get("sample") == sample and row.get("term") in terms and known(row.get("coefficient"))]
         points = [(row["term"], row["coefficient"], size * row["se"] if known(row.get("se")) else 0.0) for row in found]
         _intervals(figure, terms, points, sample_title(study, sample), marks(_HUES.get(sample, 4), size=9), _SHIFT * (1 - place))
         made += [(sample_title(study, sample), term_title(term), signed(at, 4), span(at - off, at + off, 4)) for term, at, off in points]
     theirs = list(_published(held, terms))
     hollow: dict[str, Any] = {"mode": "markers", "marker": {"size": 9, "color": MUTED, "symbol": "diamond-open"}}
-    _intervals(figure, terms, theirs, "published", hollow, _SHIFT * (1 - len(shown)))
-    made += [("published", term_title(term), signed(at, 3), span(at - off, at + off, 3) if off else "") for term, at, off in theirs]
+    _intervals(figure, terms, theirs, "Published", hollow, _SHIFT * (1 - len(shown)))
+    made += [("Published", term_title(term), signed(at, 3), span(at - off, at + off, 3) if off else "") for term, at, off in theirs]
     names = [_broken(term_title(term)) for term in terms]
     figure.update_yaxes(tickvals=[len(terms) - k for k in range(len(terms))], ticktext=names, tickfont_size=11, zeroline=False)
     figure.update_yaxes(range=[0.4, len(terms) + 0.6], showgrid=False)
@@ -65,7 +65,7 @@ def _published(held: Sequence[Record], terms: Sequence[str]) -> Iterator[tuple[s
 
 
 def _broken(name: str) -> str:
-    return "<br>".join(label(each, 18) for each in name.replace("customer–", "customer–\n").replace(" (", "\n(").split("\n"))
+    return "<br>".join(label(each, 20) for each in name.replace(" customer", "\ncustomer").replace(" product peer", "\nproduct peer").replace(" (", "\n(").split("\n"))
 
 
 def _intervals(
@@ -75,7 +75,7 @@ def _intervals(
         return
     figure.add_scatter(
         x=[round(at, 6) for _, at, _ in points],
-        y=[len(terms) - list(terms).index(term) + shift if term in terms else None for term, _, _ in points],
+        y=[len(terms) - list(terms).index(term) + shift for term, _, _ in points],
         error_x={"type": "data", "array": [round(off, 6) for _, _, off in points], "thickness": 1.4, "width": 3},
         customdata=[term_title(term) for term, _, _ in points],
         name=name,
@@ -110,24 +110,24 @@ def errors(study: ComovementStudy) -> Drawn:
     """Squared error of each forecast in percent of that of a + b trailing, less 100."""
     held = rows(study.scores)
     names = ordered((row.get("predictor") for row in sorted(held, key=lambda row: row["mse"] if known(row.get("mse")) else 9e9)), ())
-    figure, made = new_figure("squared error against a + b trailing, %", "", height=110 + 30 * max(len(names), 1)), []
-    for sample in samples(study.scores):
+    figure, made = new_figure("against a + b trailing", "", height=110 + 30 * max(len(names), 1)), []
+    for place, sample in enumerate(samples(study.scores)):
         own = {row.get("predictor"): row.get("mse") for row in rows(study.scores, sample=sample)}
         rival = own.get("regression")
         found = {name: 100 * (own[name] / rival - 1) for name in names if known(own.get(name)) and rival is not None and known(rival) and rival > 0}
         figure.add_scatter(
             x=[round(value, 3) for value in found.values()],
-            y=[len(names) - names.index(name) for name in found],
+            y=[len(names) - names.index(name) + _SHIFT * (0.5 - place) for name in found],
             customdata=[predictor_title(str(name)) for name in found],
             name=sample_title(study, sample),
             hovertemplate="%{customdata}: %{x:+.2f} %",
             **marks(_HUES.get(sample, 4), size=9),
         )
         made += [(sample_title(study, sample), predictor_title(str(name)), f"{signed(value, 2)}\u00a0%") for name, value in found.items()]
-    ticks = [label(predictor_title(str(name)), 29) for name in names]
+    ticks = [label(predictor_title(str(name)), 34) for name in names]
     figure.update_yaxes(tickvals=[len(names) - k for k in range(len(names))], ticktext=ticks, tickfont_size=11, zeroline=False)
     figure.update_yaxes(range=[0.4, len(names) + 0.6])
-    figure.update_xaxes(zeroline=True, zerolinecolor=MUTED, ticksuffix=" %", nticks=6)
+    figure.update_xaxes(zeroline=True, zerolinecolor=MUTED, ticksuffix=" %", nticks=5, tickangle=0)
     return drawn(figure), Numbers(("", "Forecast", "Against a + b trailing"), tuple(made))
 
 
@@ -150,7 +150,7 @@ def retention(study: ComovementStudy) -> Drawn:
             (group_title(str(group)), signed(row["bin"], 2), percent(row["retention"]), percent(row.get("se")), count(row.get("pairs")))
             for row in points
         ]
-    figure.update_yaxes(ticksuffix=" %")
+    figure.update_yaxes(ticksuffix=" %", title_standoff=14)
     return drawn(figure), Numbers(("", "Bin from", "Retention", "se", "Pairs"), tuple(made), words=1)
 
 
@@ -182,7 +182,7 @@ def retention_totals(study: ComovementStudy) -> Drawn:
     ticks = [label(group_title(str(group)), 22) for group in groups]
     figure.update_yaxes(tickvals=[len(groups) - k for k in range(len(groups))], ticktext=ticks, tickfont_size=11, zeroline=False)
     figure.update_yaxes(range=[0.4, len(groups) + 0.6])
-    figure.update_xaxes(ticksuffix=" %", nticks=6)
+    figure.update_xaxes(ticksuffix=" %", nticks=5, tickangle=0)
     return drawn(figure), Numbers(("", "Pairs", "Retention"), tuple(made))
 
 

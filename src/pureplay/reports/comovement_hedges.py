@@ -45,7 +45,7 @@ def curve(study: ComovementStudy, universe: str) -> Drawn:
             for row in points
         ]
     figure.update_xaxes(type="log", tickvals=counts, ticktext=[count(each) for each in counts], showgrid=False)
-    figure.update_yaxes(ticksuffix=" %")
+    figure.update_yaxes(ticksuffix=" %", title_standoff=14)
     return drawn(figure), Numbers(("", "Names", "Variance cut", "Beats industry", "Stock-months"), tuple(made), words=1)
 
 
@@ -74,7 +74,7 @@ def by_size(study: ComovementStudy) -> Drawn:
         )
         made += [(arm_title(arm), count(row["size_group"]), percent(row["variance_cut"]), count(row.get("stock_months"))) for row in points]
     figure.update_xaxes(tickmode="linear", tick0=1, dtick=1, showgrid=False)
-    figure.update_yaxes(ticksuffix=" %")
+    figure.update_yaxes(ticksuffix=" %", title_standoff=14)
     return drawn(figure), Numbers(("", "Group", "Variance cut", "Stock-months"), tuple(made), words=1)
 
 
@@ -92,5 +92,5 @@ def weights(study: ComovementStudy) -> Drawn:
             **marks({"holdout": 0, "develop": 1, "all": 3}.get(sample, 4), size=7, mode="lines+markers"),
         )
         made += [(sample_title(study, sample), f"{row['weight']:g}", percent(row["variance_cut"], 2)) for row in points]
-    figure.update_yaxes(ticksuffix=" %")
+    figure.update_yaxes(ticksuffix=" %", title_standoff=14)
     return drawn(figure), Numbers(("", "Weight", "Variance cut"), tuple(made), words=1)

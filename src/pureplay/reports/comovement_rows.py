@@ -54,11 +54,11 @@ LAMPS: Final = {
 """Terms that say what links a pair, and their names."""
 ARMS: Final = {
     "graph": "graph peers",
-    "expected": "highest expected correlation",
-    "trailing": "highest trailing correlation",
+    "expected": "highest expected",
+    "trailing": "highest trailing",
     "industry": "whole industry",
-    "random_industry": "random industry names",
-    "news_only": "news-only names",
+    "random_industry": "random industry",
+    "news_only": "news only",
     "index": "index",
 }
 """Hedges of a stock, the graph's first."""
@@ -84,10 +84,10 @@ _SAMPLES: Final = ("holdout", "develop", "all")
 _PREDICTORS: Final = {
     "persistence": "trailing as it is",
     "regression": "a + b trailing",
-    "industry_mean": "mean of the industry pair",
-    "ledoit_wolf": "Ledoit–Wolf shrinkage",
-    "co_mention": "a + b trailing + c co-mention",
-    "random_pairs": "a + b trailing of random pairs",
+    "industry_mean": "industry mean",
+    "ledoit_wolf": "Ledoit–Wolf",
+    "co_mention": "adding co-mention",
+    "random_pairs": "fitted on random pairs",
     "plain": "model, plain",
     "interactions": "model, interactions",
     "model": "model",

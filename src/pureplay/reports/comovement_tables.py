@@ -75,10 +75,10 @@ def _theirs(held: Sequence[Record], term: str) -> tuple[Cell, Cell]:
     return Cell(signed(row.get("published"), 3)), Cell(signed(row.get("published_t"), 1))
 
 
-def scores(study: ComovementStudy) -> Sheet:
-    """A row a forecast, a group a sample, the best squared error first."""
+def scores(study: ComovementStudy, part: slice = slice(None)) -> Sheet:
+    """A row a forecast, a group a sample, the best squared error first. part: of the samples."""
     heads = ("", "MSE", "of a + b trailing", "Rank correlation", "MZ intercept", "MZ slope", "DM t", "Pairs")
-    return Sheet(heads, tuple(_grouped(study, "scores", _score_lines)))
+    return Sheet(heads, tuple(_grouped(study, "scores", _score_lines, part)))
 
 
 def _score_lines(held: Sequence[Record]) -> Iterator[Line]:
@@ -99,16 +99,18 @@ def _score_lines(held: Sequence[Record]) -> Iterator[Line]:
         )
 
 
-def _grouped(study: ComovementStudy, table: str, lines: Callable[[Sequence[Record]], Iterator[Line]]) -> Iterator[Line]:
-    """Lines of each sample under its name."""
+def _grouped(
+    study: ComovementStudy, table: str, lines: Callable[[Sequence[Record]], Iterator[Line]], part: slice = slice(None)
+) -> Iterator[Line]:
+    """Lines of each sample under its name. part: of the samples."""
     frame = getattr(study, table)
-    for sample in samples(frame):
+    for sample in samples(frame)[part]:
         yield Line(sample_title(study, sample))
         yield from lines(rows(frame, sample=sample))
 
 
-def permutation(study: ComovementStudy) -> Sheet:
-    """Coefficients beside those of lamps dealt out again within sectors."""
+def permutation(study: ComovementStudy, part: slice = slice(None)) -> Sheet:
+    """Coefficients beside those of lamps dealt out again within sectors. part: of the samples."""
 
     def lines(held: Sequence[Record]) -> Iterator[Line]:
         for term in ordered((row.get("term") for row in held), _TERMS):
@@ -118,7 +120,7 @@ def permutation(study: ComovementStudy) -> Sheet:
             cells = (Cell(signed(row.get("coefficient"), 4)), Cell(signed(row.get("permuted_mean"), 4), spread), Cell(signed(left, 4)))
             yield Line(term_title(str(term)), (*cells, Cell(_p(row.get("p")))))
 
-    return Sheet(("", "Coefficient", "Within sectors, permuted", "Beyond sectors", "p"), tuple(_grouped(study, "permutation", lines)))
+    return Sheet(("", "Coefficient", "Within sectors, permuted", "Beyond sectors", "p"), tuple(_grouped(study, "permutation", lines, part)))
 
 
 def _p(value: float | None) -> str:
@@ -159,7 +161,7 @@ _PUBLISHED_HEDGE: Final = (
         (percent(PUBLISHED["cut"], 0), DASH, percent(PUBLISHED["beats"], 0), DASH, count(PUBLISHED["stock_months"])),
     ),
     ("graph peers, CSI 1000", (DASH, DASH, percent(PUBLISHED["beats_small"], 0), DASH, DASH)),
-    ("news-only names (vendor page)", (percent(PUBLISHED["news_only"], 0), DASH, DASH, DASH, DASH)),
+    ("news only (vendor page)", (percent(PUBLISHED["news_only"], 0), DASH, DASH, DASH, DASH)),
 )
 
 
@@ -181,17 +183,18 @@ def universes(found: Sequence[Record]) -> list[str]:
     return ordered((row.get("universe") for row in found), ())
 
 
-def hedge(study: ComovementStudy) -> Sheet:
-    """Every hedge at the main count, a group a sample and universe; the source's figures close the table."""
+def hedge(study: ComovementStudy, part: slice = slice(None), *, published: bool = False) -> Sheet:
+    """Every hedge at the main count, a group a sample and universe. part: of the samples. published: close with the source's figures."""
     made = []
-    for sample in samples(study.hedge):
+    for sample in samples(study.hedge)[part]:
         held = rows(study.hedge, sample=sample, names=main_count(study))
         for universe in universes(held):
             made.append(Line(f"{sample_title(study, sample)}, {universe}"))
             inside = [row for row in held if row.get("universe") == universe]
             made += [_hedge_line(next(row for row in inside if row.get("arm") == arm)) for arm in arms(inside)]
     heads = ("", "Variance cut", "Median cut", "Beats industry", "Turnover", "Stock-months")
-    return Sheet(heads, (*made, *_beside("Published (the source, its own data), 10 names", _PUBLISHED_HEDGE, 5)) if made else ())
+    theirs = _beside("Published (the source, its own data), 10 names", _PUBLISHED_HEDGE, 5) if made and published else ()
+    return Sheet(heads, (*made, *theirs))
 
 
 def _hedge_line(row: Record) -> Line:

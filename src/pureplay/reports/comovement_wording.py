@@ -59,6 +59,11 @@ TERMS: Final = (
     ("EWC t", "The mean coefficient over its standard error, which allows for overlapping windows; few degrees of freedom."),
     ("Newey–West t", "The same with another, more hopeful allowance for overlap."),
     ("Dyadic se", "Mean standard error within a month that allows for pairs with a stock in common."),
+    (
+        "Forecasts",
+        "Trailing as it is; a + b trailing, fitted on develop, which also takes in the co-mention (adding co-mention) or is fitted on random "
+        "pairs alone; mean trailing correlation of the two industries; trailing shrunk (Ledoit–Wolf); the model with lamps.",
+    ),
     ("MZ slope", "Forward correlation regressed on its forecast: 1 is right, below 1 the forecast is too far spread (Mincer and Zarnowitz)."),
     ("DM t", "Test of the squared error against that of a + b trailing; above 0 the forecast is better (Diebold and Mariano)."),
     ("Retention", "Mean forward over mean trailing correlation of a group, in the same months and bins as the confirmed pairs."),
