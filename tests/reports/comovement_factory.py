@@ -230,7 +230,13 @@ def comovement(**changes: Any) -> ComovementStudy:
         ),
         "calibration": pl.DataFrame(
             [
-                {"sample": sample, "decile": k, "predicted": 0.1 + 0.05 * k, "realised": 0.11 + (0.047 if sample == "holdout" else 0.051) * k, "observations": 214_031}
+                {
+                    "sample": sample,
+                    "decile": k,
+                    "predicted": 0.1 + 0.05 * k,
+                    "realised": 0.11 + (0.047 if sample == "holdout" else 0.051) * k,
+                    "observations": 214_031,
+                }
                 for sample in SPLIT
                 for k in range(1, 11)
             ]
@@ -240,7 +246,12 @@ def comovement(**changes: Any) -> ComovementStudy:
         "hedge_sizes": size_frame(),
         "mix": pl.DataFrame(
             [
-                {"sample": sample, "weight": k / 10, "variance_cut": (0.437 if sample == "holdout" else 0.449) + 0.05 * (k / 10) - 0.06 * (k / 10) ** 2, "stock_months": 7021}
+                {
+                    "sample": sample,
+                    "weight": k / 10,
+                    "variance_cut": (0.437 if sample == "holdout" else 0.449) + 0.05 * (k / 10) - 0.06 * (k / 10) ** 2,
+                    "stock_months": 7021,
+                }
                 for sample in SPLIT
                 for k in range(11)
             ]
@@ -276,8 +287,20 @@ def comovement(**changes: Any) -> ComovementStudy:
         ),
         "bids": pl.DataFrame(
             [
-                {"sample": "develop", "coefficient": 0.011, "t": 2.9, "p": 0.044, "verdict": "rejected: the sign flips between develop and holdout"},
-                {"sample": "holdout", "coefficient": -0.012, "t": -3.1, "p": 0.036, "verdict": "rejected: the sign flips between develop and holdout"},
+                {
+                    "sample": "develop",
+                    "coefficient": 0.011,
+                    "t": 2.9,
+                    "p": 0.044,
+                    "verdict": "rejected: the sign flips between develop and holdout",
+                },
+                {
+                    "sample": "holdout",
+                    "coefficient": -0.012,
+                    "t": -3.1,
+                    "p": 0.036,
+                    "verdict": "rejected: the sign flips between develop and holdout",
+                },
             ]
         ),
         "openings": pl.DataFrame(

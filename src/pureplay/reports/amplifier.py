@@ -15,9 +15,18 @@ from pureplay.studies.amplification_records import AmplifierStudy
 __all__ = ["amplifier_lead", "render_amplifier"]
 
 _TERMS: Final = (
-    ("ΔICIR", "Orthogonal ICIR of the amplified factor less that of the factor itself, on the same names and dates, given the rest of the stack."),
-    ("Amplified factor", "(1 − strength) times the factor plus strength times the weighted mean of the factor over counterparties in the graph."),
-    ("Relation", "Peer: a common product. Upstream, downstream: products that enter one's own, and those that one's own enter. All: together."),
+    (
+        "ΔICIR",
+        "Orthogonal ICIR of the amplified factor less that of the factor itself, on the same names and dates, given the rest of the stack.",
+    ),
+    (
+        "Amplified factor",
+        "(1 − strength) times the factor plus strength times the weighted mean of the factor over counterparties in the graph.",
+    ),
+    (
+        "Relation",
+        "Peer: a common product. Upstream, downstream: products that enter one's own, and those that one's own enter. All: together.",
+    ),
     (
         "Rewired graph",
         "A placebo: every name keeps its number of counterparties and weights, but not who they are. What it gives is smoothing over other "
@@ -47,7 +56,9 @@ def render_amplifier(study: AmplifierStudy, *, manifest: Mapping[str, Any]) -> s
         "said": str(study.published.get("said") or ""),
         "verdicts": _verdicts(study),
         "spread": _spread(study),
-        "factors": {cell_name(relation, horizon): _factors(study, relation, horizon) for relation in relations(study) for horizon in horizons(study)},
+        "factors": {
+            cell_name(relation, horizon): _factors(study, relation, horizon) for relation in relations(study) for horizon in horizons(study)
+        },
         "refused": tuple((str(row.get("part") or DASH), str(row.get("reason") or DASH)) for row in rows(study.refused)),
         "notes": study.notes,
         "settings": {
@@ -69,19 +80,29 @@ def amplifier_lead(study: AmplifierStudy) -> str:
     at = main_horizon(study)
     first = [row for row in held if row.get("horizon") == at] or held
     means = enumerate_words(f"{signed(row['mean_delta'])} through {str(row.get('relation')).replace('_', ' ')}" for row in first)
-    said = [f"At {at} sessions the graph changes the ICIR of {count(max(row.get('factors') or 0 for row in first))} factors on average by {means}."]
+    said = [
+        f"At {at} sessions the graph changes the ICIR of {count(max(row.get('factors') or 0 for row in first))} factors on average by {means}."
+    ]
     judged = [row for row in held if known(row.get("p"))]
-    above = [cell_name(row.get("relation"), row.get("horizon")) for row in judged if _above(row)]
+    above = [row for row in judged if _above(row)]
     if not judged:
         said.append("No rewired graph was drawn, so nothing is said of product information.")
     elif above:
-        said.append(f"Above what rewired graphs give: {enumerate_words(above)} ({len(above)} of {len(judged)}).")
+        said.append(f"Above what rewired graphs give: {_by_relation(above)}; {len(above)} of {len(judged)}.")
     else:
         said.append(f"None of {len(judged)} relations and horizons lies above what rewired graphs give: no product information is claimed.")
     theirs = study.published.get("delta")
     if known(theirs):
-        said.append(f"Published: {signed(theirs)} ({study.published.get('source', 'its source')}), not evidence here.")
+        said.append(f"Published: {signed(theirs)} ({study.published.get('source', 'its source')}; no evidence here).")
     return " ".join(said)
+
+
+def _by_relation(held: Sequence[Record]) -> str:
+    """Relations with the horizons of their rows."""
+    at: dict[str, list[int]] = {}
+    for row in held:
+        at.setdefault(str(row.get("relation")), []).append(row["horizon"])
+    return ", ".join(f"{relation} at {enumerate_words(map(str, sorted(found)))} sessions" for relation, found in at.items())
 
 
 def _above(row: Record) -> bool:
@@ -111,14 +132,17 @@ def _verdicts(study: AmplifierStudy) -> Sheet:
     """A row a relation and horizon with the study's own verdict; the published figure closes the table."""
 
     def lines() -> Iterator[Line]:
-        for relation in relations(study):
-            for row in rows(study.verdicts, relation=relation):
-                yield Line(cell_name(relation, row.get("horizon")), _verdict(row))
+        for horizon in horizons(study):
+            yield Line(f"{horizon} sessions")
+            for relation in relations(study):
+                yield from (Line(str(relation), _verdict(row)) for row in rows(study.verdicts, relation=relation, horizon=horizon))
         if study.verdicts.height and known(study.published.get("delta")):
+            yield Line("Published")
             cells = (Cell(signed(study.published["delta"])), *[Cell()] * 4, Cell("another base, other data: no evidence here"))
-            yield Line(f"published ({study.published.get('source', 'its source')})", cells, rule=True)
+            yield Line(str(study.published.get("source", "its source")), cells, rule=True)
 
-    return Sheet(("", "Mean ΔICIR", "Factors that gain", "Same sessions", "Rewired graphs", "p", "Verdict"), tuple(lines()))
+    heads = ("", "Mean ΔICIR", "Factors that gain", "Same sessions", "Rewired graphs", "p", "Verdict")
+    return Sheet(heads, tuple(lines()) if study.verdicts.height else ())
 
 
 def _verdict(row: Record) -> tuple[Cell, ...]:
@@ -139,16 +163,14 @@ def _p(value: float | None) -> str:
 
 def _spread(study: AmplifierStudy) -> Sheet:
     """Distribution over random configurations."""
-    names = ("mean", "q05", "q25", "median", "q75", "q95")
-    lines = tuple(
-        Line(
-            cell_name(relation, row.get("horizon")),
-            (Cell(count(row.get("configurations"))), *(Cell(signed(row.get(name))) for name in names), Cell(percent(row.get("share_positive")))),
-        )
-        for relation in relations(study)
-        for row in rows(study.spread, relation=relation)
-    )
-    return Sheet(("", "Configurations", "Mean", "5 %", "25 %", "Median", "75 %", "95 %", "Above 0"), lines)
+    names, lines = ("mean", "q05", "q25", "median", "q75", "q95"), []
+    for horizon in horizons(study) if study.spread.height else []:
+        lines.append(Line(f"{horizon} sessions"))
+        for relation in relations(study):
+            for row in rows(study.spread, relation=relation, horizon=horizon):
+                figures = (count(row.get("configurations")), *(signed(row.get(name)) for name in names), percent(row.get("share_positive")))
+                lines.append(Line(str(relation), tuple(Cell(each) for each in figures)))
+    return Sheet(("", "Configurations", "Mean", "5 %", "25 %", "Median", "75 %", "95 %", "Above 0"), tuple(lines))
 
 
 def _factors(study: AmplifierStudy, relation: str, horizon: int) -> Sheet:

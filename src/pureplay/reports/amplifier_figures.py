@@ -93,12 +93,22 @@ def _beside(held: Sequence[Record], names: Sequence[str], *, each: int) -> go.Fi
     """Matched ΔICIR of rows over the band of their placebos; ΔICIR itself where there is no placebo."""
     figure, size = _named("ΔICIR", names, each=each), len(names)
     bands = [(k, row) for k, row in enumerate(held) if known(row.get("placebo_low")) and known(row.get("placebo_high"))]
-    _segments(figure, [(row["placebo_low"], row["placebo_high"], size - k) for k, row in bands], width=9, shade="#d5dae2", name="rewired graphs")
+    _segments(
+        figure, [(row["placebo_low"], row["placebo_high"], size - k) for k, row in bands], width=9, shade="#d5dae2", name="rewired graphs"
+    )
     means = [(row["placebo_mean"], size - k) for k, row in bands if known(row.get("placebo_mean"))]
     look = {"size": 11, "symbol": "line-ns", "line": {"width": 2, "color": MUTED}, "color": MUTED}
     _dots(figure, means, look, "their mean")
     found = [(value, size - k) for k, row in enumerate(held) if (value := _own(row)) is not None]
     _dots(figure, found, {"size": 9, "color": COLOURS[0]}, "the graph")
+    return figure
+
+
+def _padded(figure: go.Figure) -> go.Figure:
+    """The figure with air left and right of what is drawn, and 0 inside."""
+    held = [0.0, *(each for trace in figure.data for each in trace.x if known(each))]
+    air = 0.05 * (max(held) - min(held)) or 0.01
+    figure.update_xaxes(range=[min(held) - air, max(held) + air])
     return figure
 
 
@@ -109,10 +119,13 @@ def _own(row: Record) -> float | None:
 
 def _verdicts(study: AmplifierStudy) -> Drawn:
     order = relations(study)
-    held = sorted(rows(study.verdicts), key=lambda row: (order.index(row["relation"]) if row.get("relation") in order else 99, row.get("horizon") or 0))
+    held = sorted(
+        rows(study.verdicts),
+        key=lambda row: (order.index(row["relation"]) if row.get("relation") in order else 99, row.get("horizon") or 0),
+    )
     figure = _beside(held, [f"{row.get('relation')}, {row.get('horizon')}" for row in held], each=30)
     made = tuple((cell_name(row.get("relation"), row.get("horizon")), *_figures(row)) for row in held)
-    return drawn(figure), Numbers(("", "ΔICIR", "Rewired, mean", "Band"), made, words=1)
+    return drawn(_padded(figure)), Numbers(("", "ΔICIR", "Rewired, mean", "Band"), made, words=1)
 
 
 def _figures(row: Record) -> tuple[str, str, str]:
@@ -124,12 +137,14 @@ def _factors(study: AmplifierStudy, relation: str, horizon: int | None) -> Drawn
     held.sort(key=lambda row: -(_own(row) or 0.0))
     figure = _beside(held, [str(row.get("factor")) for row in held], each=22)
     made = tuple((str(row.get("factor")), *_figures(row)) for row in held)
-    return drawn(figure), Numbers(("Factor", "ΔICIR", "Rewired, mean", "Band"), made, words=1)
+    return drawn(_padded(figure)), Numbers(("Factor", "ΔICIR", "Rewired, mean", "Band"), made, words=1)
 
 
 def _spread(study: AmplifierStudy) -> Drawn:
     order = relations(study)
-    held = sorted(rows(study.spread), key=lambda row: (order.index(row["relation"]) if row.get("relation") in order else 99, row.get("horizon") or 0))
+    held = sorted(
+        rows(study.spread), key=lambda row: (order.index(row["relation"]) if row.get("relation") in order else 99, row.get("horizon") or 0)
+    )
     names = [f"{row.get('relation')}, {row.get('horizon')}" for row in held]
     figure, size = _named("ΔICIR", names, each=30), len(held)
     for low, high, width, shade in (("q05", "q95", 2, INK), ("q25", "q75", 9, "#9cc3ea")):
@@ -140,7 +155,9 @@ def _spread(study: AmplifierStudy) -> Drawn:
     theirs = study.published.get("delta")
     at = [(theirs, size - k) for k, row in enumerate(held) if known(theirs) and row.get("horizon") == study.published.get("horizon")]
     _dots(figure, at, {"size": 9, "color": MUTED, "symbol": "diamond-open"}, "published (vendor page)")
-    return drawn(figure), Numbers(("", "Configurations", "Median", "5 to 95 %", "Above 0"), tuple(_spread_row(row) for row in held), words=1)
+    return drawn(_padded(figure)), Numbers(
+        ("", "Configurations", "Median", "5 to 95 %", "Above 0"), tuple(_spread_row(row) for row in held), words=1
+    )
 
 
 def _spread_row(row: Record) -> tuple[str, ...]:

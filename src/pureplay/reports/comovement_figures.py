@@ -65,7 +65,10 @@ def _published(held: Sequence[Record], terms: Sequence[str]) -> Iterator[tuple[s
 
 
 def _broken(name: str) -> str:
-    return "<br>".join(label(each, 20) for each in name.replace(" customer", "\ncustomer").replace(" product peer", "\nproduct peer").replace(" (", "\n(").split("\n"))
+    return "<br>".join(
+        label(each, 20)
+        for each in name.replace(" customer", "\ncustomer").replace(" product peer", "\nproduct peer").replace(" (", "\n(").split("\n")
+    )
 
 
 def _intervals(
@@ -98,7 +101,9 @@ def calibration(study: ComovementStudy) -> Drawn:
             hovertemplate="decile %{customdata}: %{x:.3f} expected, %{y:.3f} realised",
             **marks(_HUES.get(sample, 4), size=8, mode="lines+markers"),
         )
-        figures = ((str(row.get("decile")), signed(row["predicted"]), signed(row["realised"]), count(row.get("observations"))) for row in found)
+        figures = (
+            (str(row.get("decile")), signed(row["predicted"]), signed(row["realised"]), count(row.get("observations"))) for row in found
+        )
         made += [(sample_title(study, sample), *each) for each in figures]
     if ends:
         low, high = min(ends), max(ends)
@@ -114,7 +119,11 @@ def errors(study: ComovementStudy) -> Drawn:
     for place, sample in enumerate(samples(study.scores)):
         own = {row.get("predictor"): row.get("mse") for row in rows(study.scores, sample=sample)}
         rival = own.get("regression")
-        found = {name: 100 * (own[name] / rival - 1) for name in names if known(own.get(name)) and rival is not None and known(rival) and rival > 0}
+        found = {
+            name: 100 * (own[name] / rival - 1)
+            for name in names
+            if known(own.get(name)) and rival is not None and known(rival) and rival > 0
+        }
         figure.add_scatter(
             x=[round(value, 3) for value in found.values()],
             y=[len(names) - names.index(name) + _SHIFT * (0.5 - place) for name in found],

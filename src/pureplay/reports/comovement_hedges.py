@@ -41,7 +41,13 @@ def curve(study: ComovementStudy, universe: str) -> Drawn:
             hovertemplate="%{x} names: %{y:.1f} %",
         )
         made += [
-            (arm_title(arm), count(row["names"]), percent(row["variance_cut"]), percent(row.get("beats_industry")), count(row.get("stock_months")))
+            (
+                arm_title(arm),
+                count(row["names"]),
+                percent(row["variance_cut"]),
+                percent(row.get("beats_industry")),
+                count(row.get("stock_months")),
+            )
             for row in points
         ]
     figure.update_xaxes(type="log", tickvals=counts, ticktext=[count(each) for each in counts], showgrid=False)
@@ -69,7 +75,11 @@ def by_size(study: ComovementStudy) -> Drawn:
             name=label(arm_title(arm)),
             mode="lines+markers",
             marker={"size": 7, "color": _SHADES.get(arm, colour(4)), "symbol": "diamond" if arm in _FLAT else _SYMBOLS.get(arm, "circle")},
-            line={"color": _SHADES.get(arm, colour(4)), "width": 2.2 if arm == "graph" else 1.5, "dash": "dot" if arm in _FLAT else "solid"},
+            line={
+                "color": _SHADES.get(arm, colour(4)),
+                "width": 2.2 if arm == "graph" else 1.5,
+                "dash": "dot" if arm in _FLAT else "solid",
+            },
             hovertemplate="group %{x}: %{y:.1f} %",
         )
         made += [(arm_title(arm), count(row["size_group"]), percent(row["variance_cut"]), count(row.get("stock_months"))) for row in points]

@@ -45,7 +45,10 @@ TERMS: Final = (
     ("Co-mentioned pair", "Two stocks that an article of the trailing window names together; lists and tender bids are left out."),
     ("Lamp", "A structural link, known at the vintage: deep product peer, supply chain, disclosed customer–supplier, affiliate."),
     ("Confirmed, dark", "A co-mentioned pair with a lamp lit, and one without any."),
-    ("Shallow product peer", "Two firms with revenue below a common product node that is not deep; the base of the deep peer, and no lamp."),
+    (
+        "Shallow product peer",
+        "Two firms with revenue below a common product node that is not deep; the base of the deep peer, and no lamp.",
+    ),
     (
         "Correlation",
         "Product of two z-scored return series over the days that both have, divided by the larger of their number and two thirds of the "
@@ -64,7 +67,10 @@ TERMS: Final = (
         "Trailing as it is; a + b trailing, fitted on develop, which also takes in the co-mention (adding co-mention) or is fitted on random "
         "pairs alone; mean trailing correlation of the two industries; trailing shrunk (Ledoit–Wolf); the model with lamps.",
     ),
-    ("MZ slope", "Forward correlation regressed on its forecast: 1 is right, below 1 the forecast is too far spread (Mincer and Zarnowitz)."),
+    (
+        "MZ slope",
+        "Forward correlation regressed on its forecast: 1 is right, below 1 the forecast is too far spread (Mincer and Zarnowitz).",
+    ),
     ("DM t", "Test of the squared error against that of a + b trailing; above 0 the forecast is better (Diebold and Mariano)."),
     ("Retention", "Mean forward over mean trailing correlation of a group, in the same months and bins as the confirmed pairs."),
     ("Variance cut", "1 less the forward variance of the hedged stock over that of the stock; ratio fitted on the trailing window."),
@@ -77,9 +83,10 @@ TERMS: Final = (
 
 def which(study: ComovementStudy) -> str:
     """Whether the figures that sentences speak of are of develop or of the holdout, and how often that was opened."""
+    since = f" from {study.holdout_start} on" if study.holdout_start else ""
     return {
-        "holdout": f"Holdout figures unless said otherwise, from {study.holdout_start} on. {lockbox(study)}.",
-        "develop": f"Develop figures: the holdout from {study.holdout_start} on is not in them (lock box {times(study.opened)}).",
+        "holdout": f"Holdout figures{since} unless said otherwise. {lockbox(study)}.",
+        "develop": f"Develop figures: the holdout{since} is not in them (lock box {times(study.opened)}).",
     }.get(headline(study), "Figures of all vintages, without a holdout: nothing here is confirmed out of sample.")
 
 
@@ -160,7 +167,11 @@ def _lamps(study: ComovementStudy) -> str:
     less = [f"{term_title(row['term'])} ({signed(row['coefficient'])})" for row in sure if row["coefficient"] < 0]
     open_ = [term_title(row["term"]) for row in found if row not in sure]
     said = [f"{_first_up(enumerate_words(more))} add{'s' * (len(more) == 1)} to future correlation beyond the trailing one"] if more else []
-    said += [f"{'' if said else 'No lamp adds to future correlation; '}{enumerate_words(less)} take{'s' * (len(less) == 1)} away"] if less else []
+    said += (
+        [f"{'' if said else 'No lamp adds to future correlation; '}{enumerate_words(less)} take{'s' * (len(less) == 1)} away"]
+        if less
+        else []
+    )
     if open_:
         said.append(f"{enumerate_words(open_)} {'is' if len(open_) == 1 else 'are'} not different from 0")
     text = "; ".join(said)
