@@ -25,10 +25,21 @@ def amplified(**changes: Any) -> AmplifierStudy:
     rows = pl.DataFrame(
         [
             {
-                **{"factor": name, "relation": r, "horizon": h, "icir": 0.2, "amplified_icir": 0.2 + delta_of(k, r, h)},
-                **{"delta": delta_of(k, r, h), "ic_difference": 0.1 * delta_of(k, r, h), "t": 30 * delta_of(k, r, h), "p": 0.04},
-                **{"matched_delta": 0.9 * delta_of(k, r, h), "placebo_mean": 0.01, "placebo_low": -0.02, "placebo_high": 0.04},
-                **{"coverage": 0.83, "dates": 1490},
+                "factor": name,
+                "relation": r,
+                "horizon": h,
+                "icir": 0.2,
+                "amplified_icir": 0.2 + delta_of(k, r, h),
+                "delta": delta_of(k, r, h),
+                "ic_difference": 0.1 * delta_of(k, r, h),
+                "t": 30 * delta_of(k, r, h),
+                "p": 0.04,
+                "matched_delta": 0.9 * delta_of(k, r, h),
+                "placebo_mean": 0.01,
+                "placebo_low": -0.02,
+                "placebo_high": 0.04,
+                "coverage": 0.83,
+                "dates": 1490,
             }
             for k, name, r, h in cells
         ],
@@ -45,8 +56,15 @@ def amplified(**changes: Any) -> AmplifierStudy:
     configurations = pl.DataFrame(
         [
             {
-                **{"configuration": number, "factor": FACTORS[number % 22], "base": "size+beta", "base_factors": 2, "strength": 0.5},
-                **{"relation": r, "horizon": h, "icir": 0.2, "amplified_icir": 0.2},
+                "configuration": number,
+                "factor": FACTORS[number % 22],
+                "base": "size+beta",
+                "base_factors": 2,
+                "strength": 0.5,
+                "relation": r,
+                "horizon": h,
+                "icir": 0.2,
+                "amplified_icir": 0.2,
                 "delta": 0.5 * delta_of(number, r, h) + 0.06 * math.sin(3.1 * number),
             }
             for number in range(100)

@@ -16,7 +16,7 @@ Draft = tuple[str, str, tuple[str, str, str], Drawn]
 
 def comovement_gallery(study: ComovementStudy) -> Mapping[str, tuple[Chart, ...]]:
     """Charts that have something to draw, by section: regression, forecasts, retention, hedging, vintages."""
-    made: dict[str, tuple[Chart, ...]] = {each: () for each in ("regression", "forecasts", "retention", "hedging", "vintages")}
+    made: dict[str, tuple[Chart, ...]] = dict.fromkeys(("regression", "forecasts", "retention", "hedging", "vintages"), ())
     for section, key, (shape, title, note), (figure, numbers) in _drafts(study):
         if figure is not None:
             chart = Chart(key=key, shape=shape, title=title, note=note, figure=figure, numbers=numbers.pruned() if numbers.rows else None)

@@ -139,7 +139,7 @@ def lockbox(study: ComovementStudy) -> str:
     asked = Counter(str(row.get("asked_by") or "someone who left no name") for row in rows(study.openings))
     who = enumerate_words(f"{name} ({number})" if number > 1 else name for name, number in asked.items())
     when = [row["opened_at"] for row in rows(study.openings) if row.get("opened_at") is not None]
-    last = f", last on {str(day(max(when)) if hasattr(when[0], 'isoformat') else max(map(str, when))[:10])}" if when else ""
+    last = f", last on {day(max(when)) if hasattr(when[0], 'isoformat') else max(map(str, when))[:10]!s}" if when else ""
     return f"Holdout {times(study.opened)}{f', by {who}' if who else ''}{last}"
 
 
