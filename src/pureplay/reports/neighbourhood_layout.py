@@ -61,12 +61,13 @@ class Canvas:
 
 
 WIDE: Final = Canvas("wide", 820, 54, 80, 246, 256, 263, 12, 5.2, 5, True)
-NARROW: Final = Canvas("narrow", 368, 29, 40, 102, 107, 111, 10, 3.3, 3, False)
+NARROW: Final = Canvas("narrow", 368, 32, 42, 102, 107, 111, 10, 3.3, 3, False)
 
 
 @dataclass(frozen=True, slots=True)
 class Spoke:
-    """One peer. number: its place among the peers from 0. strokes: (x1, y1, x2, y2, kind), one a lit lamp; leader: node to label."""
+    """One peer. number: its place among the peers from 0. strokes: (x1, y1, x2, y2, kind), one a lit lamp; leader: node to label;
+    reach: where a finger finds it."""
 
     number: int
     kind: Kind
@@ -74,6 +75,7 @@ class Spoke:
     y: float
     strokes: tuple[tuple[float, float, float, float, Kind], ...]
     leader: tuple[float, float, float, float]
+    reach: tuple[float, float, float, float]
     glyph: str
     label: str
     text_x: float
@@ -189,6 +191,7 @@ def _spoke(canvas: Canvas, number: int, peer: Mapping[str, Any], angle: float, r
         y=y,
         strokes=tuple(strokes),
         leader=(x, y, *_at(canvas, angle, canvas.arc - 3)),
+        reach=(*_at(canvas, angle, (canvas.inner + canvas.outer) / 2), *_at(canvas, angle, canvas.size / 2 - 8)),
         glyph=shape(kinds[0].shape, x, y, canvas.glyph),
         label=_label(canvas, peer),
         text_x=text_x,
@@ -246,17 +249,14 @@ def _focal(story: Neighbourhood, canvas: Canvas) -> tuple[str, str]:
 
 
 def _label(canvas: Canvas, peer: Mapping[str, Any]) -> str:
-    """Name and code where both fit; else, of the two, the name if it fits whole, else the code."""
+    """Wide: name and code where both fit, else the name. Narrow: the name if it fits whole, else the code."""
     space = canvas.size / 2 - canvas.text - 2
     code, name = _clean(peer["peer"]), _clean(peer["name"] or "")
     if not name or name == code:
         return _clip(code, space, canvas.font)
     both = f"{name} {code}"
-    if canvas.prefers_names and _width(both, canvas.font) <= space:
-        return both
     if canvas.prefers_names:
-        left = space - _width(f"  {code}", canvas.font)
-        return f"{_clip(name, left, canvas.font)} {code}" if left > 4 * canvas.font else _clip(name, space, canvas.font)
+        return both if _width(both, canvas.font) <= space else _clip(name, space, canvas.font)
     return name if _width(name, canvas.font) <= space else _clip(code, space, canvas.font)
 
 
