@@ -78,9 +78,8 @@ def write_graph(
         raise SettingError(f"the model was fitted on another graph ({differ} differ): build with its settings, or run the study on these")
     inputs = load_inputs(data, settings)
     rows = vintage_rows(inputs, dates)
-    seals = _seals(
-        data, inputs, rows, {"settings": settings.to_dict(), "model": None if model is None else model.to_dict(), "own": in_sample}
-    )
+    own = None if model is None else model.to_dict()
+    seals = _seals(data, inputs, rows, {"settings": settings.to_dict(), "model": own, "in_sample": in_sample})
     old = _manifest(out).get("vintages", {}) if out.is_dir() and not graph_fault(out) else {}
     made: dict[str, Any] = {}
     counts = {"built": 0, "kept": 0}
@@ -167,9 +166,9 @@ def _known_sums(data: Dataset, days: npt.NDArray[np.datetime64]) -> list[tuple[i
         dates = [pl.col(each) for each in _KNOWN if each in frame.columns]
         known = frame.select(pl.max_horizontal(dates) if dates else pl.lit(None, dtype=pl.Date)).to_series()
         columns.append(_running(known, frame.drop(ends).hash_rows(seed=1), days))
-        columns += [
-            _running(frame[end], frame.select(pl.all().exclude(ends), pl.col(end)).hash_rows(seed=2), days, ends=True) for end in ends
-        ]
+        for end in ends:
+            ended = frame.select(pl.all().exclude(ends), pl.col(end)).hash_rows(seed=2)
+            columns.append(_running(frame[end], ended, days, ends=True))
     return [tuple(int(column[k]) for column in columns) for k in range(days.size)]
 
 

@@ -16,6 +16,7 @@ from pureplay.studies.comovement_records import ComovementStudy
 __all__ = ["amplifier_tables", "hedge_tables", "pair_tables", "peer_tables", "study_tables"]
 
 _SHOWN: Final = 20
+_PUBLISHED: Final = "Forward correlation on trailing correlation and lamps (published: the source, on its own data)"
 _FIT: Final = ("sample", "term", "coefficient", "t", "newey_west_t", "dyadic_se", "published", "published_t")
 _SCORES: Final = ("sample", "predictor", "mse", "rank_correlation", "mz_slope", "dm_t")
 _RETENTION: Final = ("sample", "group", "trailing", "forward", "retention", "se", "pairs")
@@ -28,7 +29,7 @@ def study_tables(study: ComovementStudy) -> list[Table | str]:
     out.append(_lockbox(study))
     fit = study.fama_macbeth
     if fit.width:
-        out.append(_table("Forward correlation on trailing correlation and lamps (published: the source, on its own data)", fit.filter(pl.col("variant") == "plain"), _FIT))  # fmt: skip
+        out.append(_table(_PUBLISHED, fit.filter(pl.col("variant") == "plain"), _FIT))
     out.append(_table("Forecasts (dm_t: above 0 = better than a + b trailing)", study.scores, _SCORES))
     if study.retention.width:
         out.append(_table("Retention, matched on trailing correlation", study.retention.filter(pl.col("bin").is_null()), _RETENTION))

@@ -71,7 +71,6 @@ class LockBox:
             },
         )
         found = [each.record for each in self._log.entries if each.record.get("kind") == _KIND and each.record.get("box") == box]
-        shown = tuple(
-            {"opened_at": each["opened_at"], "asked_by": each["asked_by"], "digest": str(each["settings"])[:12]} for each in found
-        )
+        names = {"opened_at": "opened_at", "asked_by": "asked_by", "digest": "settings"}
+        shown = tuple({name: str(each[key])[:32] for name, key in names.items()} for each in found)
         return Opening(count=len(found), records=shown)

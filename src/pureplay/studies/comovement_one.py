@@ -51,9 +51,7 @@ def hedge_one(inputs: GraphInputs, asset: str, day: date, *, names: int = 10, mo
     lists = ranked_peers(found, np.array([own]), most=names, scorer=scorer)
     lists = {arm: peers for arm, peers in lists.items() if arm != "random_industry" and (peers >= 0).any()}
     if not lists:
-        raise InsufficientDataError(
-            f"{asset} has no peer on {day}: no stock with a usable window of returns is correlated or named with it"
-        )
+        raise InsufficientDataError(f"{asset} has no peer on {day}: no stock with a usable window of returns stands beside it")
     baskets, figures = [], []
     for arm, peers in lists.items():
         size = int((peers[0] >= 0).sum())
