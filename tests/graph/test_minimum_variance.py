@@ -10,6 +10,7 @@ from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.graph.hedge_arms import VintageEdges
 from pureplay.graph.minimum_variance import METHODS, MinimumVariance, minimum_variance, portfolio_weights
 from pureplay.panel import FloatArray
+from pureplay.parallel import workers
 
 SESSIONS, ASSETS = 200, 12
 ROWS = np.array([50, 70, 85, 120, 141, 190])
@@ -53,7 +54,8 @@ def test_weights_have_the_least_variance_of_their_matrix(seed: int) -> None:
     given = window(seed, 60, 5)
     keep = np.triu(np.random.default_rng(seed).random((5, 5)) < 0.5, 1)
     factors = np.where(keep | keep.T, 0.5, 1.0)
-    found = portfolio_weights(given, factors)
+    found = portfolio_weights(given, factors, factors)
+    np.testing.assert_array_equal(found[:, 2], found[:, 1])
     np.testing.assert_allclose(found.sum(axis=0), 1.0, rtol=1e-12)
     sd = given.std(axis=0)
     sample = np.corrcoef(given.T)
@@ -74,23 +76,26 @@ def test_weights_have_the_least_variance_of_their_matrix(seed: int) -> None:
             method="SLSQP",
             options={"ftol": 1e-14, "maxiter": 1000},
         )
-        np.testing.assert_allclose(found[:, k], best.x, atol=2e-5)  # what the optimiser reaches
-    np.testing.assert_array_equal(found[:, 3], 0.2)
+        np.testing.assert_allclose(found[:, (0, 1, 3)[k]], best.x, atol=2e-5)  # what the optimiser reaches
+    np.testing.assert_array_equal(found[:, 4], 0.2)
 
 
 def test_by_hand_without_correlation() -> None:
     """Orthogonal series with variances 1 and 4: weights 4/5 and 1/5 in every minimum-variance method."""
     given = np.array([[1.0, 2.0], [1.0, -2.0], [-1.0, 2.0], [-1.0, -2.0]]) / 100
-    np.testing.assert_allclose(portfolio_weights(given, np.ones((2, 2)))[:, :3], np.repeat([[0.8], [0.2]], 3, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(
+        portfolio_weights(given, np.ones((2, 2)), np.ones((2, 2)))[:, :4], np.repeat([[0.8], [0.2]], 4, axis=1), rtol=1e-12
+    )
 
 
 def test_factors_of_one_change_nothing_and_the_discount_does() -> None:
     given = window(1, 50, 8)
-    one = portfolio_weights(given, np.ones((8, 8)))
+    none = np.ones((8, 8))
+    one = portfolio_weights(given, none, none)
     np.testing.assert_allclose(one[:, 1], one[:, 0], rtol=1e-9)  # a rounding in the smallest eigenvalue
-    less = portfolio_weights(given, np.where(np.eye(8) > 0, 1.0, 0.5))
+    less = portfolio_weights(given, np.where(np.eye(8) > 0, 1.0, 0.5), none)
     assert np.abs(less[:, 1] - one[:, 0]).max() > 0.01
-    np.testing.assert_array_equal(less[:, [0, 2, 3]], one[:, [0, 2, 3]])
+    np.testing.assert_array_equal(less[:, [0, 2, 3, 4]], one[:, [0, 2, 3, 4]])
     # less correlation, less to hedge: the weights are nearer to those of inverse variances
     inverse = 1 / given.var(axis=0) / (1 / given.var(axis=0)).sum()
     assert np.abs(less[:, 1] - inverse).sum() < np.abs(one[:, 0] - inverse).sum()
@@ -100,7 +105,7 @@ def test_factors_of_one_change_nothing_and_the_discount_does() -> None:
 def test_singular_windows_and_one_name_have_weights(days: int, names: int) -> None:
     given = window(2, days, names)
     given[:, -1] = given[:, 0]  # the same stock twice (or once)
-    found = portfolio_weights(given, np.full((names, names), 0.7))
+    found = portfolio_weights(given, np.full((names, names), 0.7), np.full((names, names), 0.9))
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found.sum(axis=0), 1.0, rtol=1e-9)
     if names == 1:
@@ -115,16 +120,18 @@ def test_the_holding_periods_against_a_plain_loop(seed: int) -> None:
     for v, row in enumerate(ROWS[:5]):  # the sixth has no 20 sessions after it
         able = [i for i in range(ASSETS) if np.isfinite(size[v, i]) and np.isfinite(returns[row - 39 : row + 1, i]).all() and i != 3]
         columns = sorted(sorted(able, key=lambda i: -size[v, i])[:7])
-        factors = np.ones((len(columns), len(columns)))
-        for a, b, lit in zip(edges[v].a, edges[v].b, edges[v].confirmed, strict=True):
-            if a in columns and b in columns and not lit:
-                i, j = columns.index(a), columns.index(b)
-                factors[i, j] = factors[j, i] = 0.8
-        weights = portfolio_weights(returns[row - 39 : row + 1, columns], factors)
+        factors, placebo = np.ones((len(columns), len(columns))), np.ones((len(columns), len(columns)))
+        inside = [e for e in range(edges[v].a.size) if edges[v].a[e] in columns and edges[v].b[e] in columns]
+        dealt = np.random.default_rng([7, row]).permutation([1.0 if edges[v].confirmed[e] else 0.8 for e in inside])
+        for e, other in zip(inside, dealt, strict=True):
+            i, j = columns.index(edges[v].a[e]), columns.index(edges[v].b[e])
+            factors[i, j] = factors[j, i] = 1.0 if edges[v].confirmed[e] else 0.8
+            placebo[i, j] = placebo[j, i] = other
+        weights = portfolio_weights(returns[row - 39 : row + 1, columns], factors, placebo)
         held.append(len(columns))
         for day in range(row + 1, min(row + 20, ROWS[v + 1]) + 1):
             value = [0.0 if np.isnan(returns[day, i]) else returns[day, i] for i in columns]
-            daily.append([sum(w * r for w, r in zip(weights[:, k], value, strict=True)) for k in range(4)])
+            daily.append([sum(w * r for w, r in zip(weights[:, k], value, strict=True)) for k in range(5)])
             rows.append(day)
     np.testing.assert_allclose(found.daily, daily, rtol=0, atol=1e-14)  # order of the sum
     assert found.rows.tolist() == rows
@@ -138,6 +145,7 @@ def test_the_holding_periods_against_a_plain_loop(seed: int) -> None:
         assert row["vintages"] == 5
         assert row["gross"] >= 1 - 1e-12
     assert found.table["t"].null_count() == 1
+    assert found.table["placebo_t"].null_count() == 1
 
 
 def test_the_planted_discount_lowers_risk_and_a_wrong_one_does_not() -> None:
@@ -164,6 +172,24 @@ def test_the_planted_discount_lowers_risk_and_a_wrong_one_does_not() -> None:
     assert good["t"] < -2
     assert good["volatility"] < held[0]["volatility"][0]
     assert bad["volatility"] > good["volatility"]
+    assert good["placebo_t"] < -2
+
+
+def test_a_discount_of_random_pairs_gains_nothing_on_the_placebo() -> None:
+    """Pairs that are dark for no reason: the discount shrinks as the placebo does, and both differ from the sample's own."""
+    ts = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        returns = 0.01 * rng.normal(size=(900, 1)) + 0.02 * rng.normal(size=(900, 15))
+        a, b = (each.astype(np.int32) for each in np.triu_indices(15, 1))
+        nothing = np.full(a.size, np.nan)
+        rows = 60 + 20 * np.arange(40)
+        lit = [rng.random(a.size) < 0.5 for _ in rows]
+        edges = [VintageEdges(a=a, b=b, trailing=nothing, expected=nothing, strength=np.ones(a.size), confirmed=each) for each in lit]
+        table = minimum_variance(returns, rows, np.ones((40, 15)), edges, trailing=40, dark_factor=0.0).table
+        ts.append(table["placebo_t"][1])
+    assert abs(float(np.mean(ts))) < 3 * 1.15 / np.sqrt(12)  # three standard errors; t with 8 degrees of freedom has sd 1.15
+    assert np.std(ts) > 0.3
 
 
 @pytest.mark.parametrize(
@@ -176,6 +202,7 @@ def test_the_planted_discount_lowers_risk_and_a_wrong_one_does_not() -> None:
         {"method": "expected"},
         {"sessions_per_year": 244.0},
         {"cosines": 4},
+        {"seed": 8},
     ],
 )
 def test_every_setting_matters(changed: dict[str, object]) -> None:
@@ -195,6 +222,15 @@ def test_returns_up_to_a_day_do_not_change_when_later_data_go() -> None:
     np.testing.assert_array_equal(cut.daily, whole.daily[: cut.daily.shape[0]])
     assert cut.rows.tolist() == whole.rows.tolist()[: cut.rows.size]
     assert cut.rows[-1] == 140
+
+
+def test_one_worker_and_many_give_the_same_bits() -> None:
+    with workers(1):
+        one = run()
+    with workers(3):
+        many = run()
+    np.testing.assert_array_equal(one.daily, many.daily)
+    assert one.table.equals(many.table)
 
 
 def test_a_vintage_without_names_is_skipped_and_counted() -> None:

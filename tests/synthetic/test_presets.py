@@ -46,7 +46,7 @@ def test_the_preset_makes_another_market_and_own_settings_win() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingError, match=r"preset must be one of ashare; found 'us'"):
+    with pytest.raises(SettingError, match=r"preset must be one of ashare, comovement; found 'us'"):
         preset("us")
 
 

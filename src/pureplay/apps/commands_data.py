@@ -53,7 +53,14 @@ def synthetic(
         float | None, typer.Option(help="Mean share of product news that is priced late; 0 = placebo. Default: the preset's, else 0.5.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Named settings: ashare aims at published figures of mainland China. Sizes stay your own.")
+        str | None,
+        typer.Option(
+            help="Named settings: ashare aims at published figures of mainland China, comovement has news and links. Sizes stay your own."
+        ),
+    ] = None,
+    links: Annotated[
+        float | None,
+        typer.Option(help="Multiplies planted correlations; 0 = placebo with the same tables. Default: the preset's, else none."),
     ] = None,
 ) -> None:
     """Write a synthetic market as a dataset."""
@@ -63,6 +70,8 @@ def synthetic(
         settings: dict[str, float] = {"stocks": stocks, "sessions": sessions, "seed": seed}
         if underreaction is not None:
             settings["underreaction"] = underreaction
+        if links is not None:
+            settings["links"] = links
         made = simulate(out, settings=settings, preset=preset, progress=lambda done, total: say(f"simulating {done}/{total} sessions"))
     rows = {name: record["rows"] for name, record in made.files.items()}
     tell(f"dataset: {out} (synthetic; {', '.join(f'{name} {count}' for name, count in rows.items())})")

@@ -1,11 +1,11 @@
 """The planted market as a whole: in memory, or straight to Parquet in blocks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -16,16 +16,21 @@ from numpy.typing import NDArray
 from pureplay.errors import SettingError
 from pureplay.synthetic.accounts import draw_accounts
 from pureplay.synthetic.bars import BarMaker, FactorMaker
+from pureplay.synthetic.comovement import Comovement
 from pureplay.synthetic.dividends import dividend_table
 from pureplay.synthetic.filings import draw_reports, filing_tables
 from pureplay.synthetic.firms import Firms, assets_table, draw_firms
 from pureplay.synthetic.indices import IndexTally
 from pureplay.synthetic.industries import industry_table
+from pureplay.synthetic.links import draw_disclosed, draw_edges, draw_stakes, link_tables
 from pureplay.synthetic.mixes import Mixes, draw_mixes
+from pureplay.synthetic.news import mentions_table
+from pureplay.synthetic.planted import Lit, chain_pairs, in_force_members, light, split_months
 from pureplay.synthetic.returns import Closes, Shocks, Simulation, draw_shocks
 from pureplay.synthetic.settings import CHUNK, FloatArray, Settings, grow_seeds, last_sessions
 from pureplay.synthetic.statements import statement_table
 from pureplay.synthetic.tree import Tree, grow_tree, taxonomy_table
+from pureplay.synthetic.truth import market_truth
 
 __all__ = ["SyntheticMarket", "market", "write_market"]
 
@@ -41,7 +46,11 @@ class SyntheticMarket:
 
     tables: canonical tables by name. settings: `market(**settings)` gives the same market again.
     truth: what no data vendor knows: `stocks` (asset, issuer, underreaction, beta, idiosyncratic_vol, product), `mixes`
-    (asset, start_date of the half-year, product, share) and `shocks` (date, product, shock).
+    (asset, start_date of the half-year, product, share) and `shocks` (date, product, shock); with `links` also `links` (a, b, start_date,
+    end_date, lamp: runs of whole months in which a pair is linked; end_date is the first day after the run, null where it reaches the
+    end) and `planted` (lamp, start_date, end_date, correlation, population, factor: what each link adds to the correlation of returns as
+    measured over 60 sessions and in truth, both after multiplication with `links` and with the factor by which all were shrunk to keep the
+    matrix positive definite).
     """
 
     tables: dict[str, pl.DataFrame]
@@ -61,6 +70,14 @@ class _Plan:
     shocks: Shocks
     tables: dict[str, pl.DataFrame]
     tally: IndexTally = field(repr=False)
+    lit: Lit | None = field(repr=False)
+    comovement: Comovement | None = field(repr=False)
+
+    def planted_truth(self) -> dict[str, pl.DataFrame]:
+        """Linked pairs and planted amounts; nothing in a market without links."""
+        if self.lit is None or self.comovement is None:
+            return {}
+        return {"links": self.lit.runs(self.firms, self.days), "planted": self.comovement.planted()}
 
 
 def market(
@@ -83,6 +100,10 @@ def market(
     volatility_persistence: float = 0.8,
     volatility_wave: float = 0.12,
     industry_switch: bool = False,
+    style_vol: float = 1.0,
+    frictions: bool = True,
+    tail_degrees: float = 5.0,
+    links: float | None = None,
     block_sessions: int = 250,
     progress: Progress | None = None,
 ) -> SyntheticMarket:
@@ -91,26 +112,7 @@ def market(
     Settings are those of `Settings`; `block_sessions` and `progress(done, total)` change nothing in the result. With
     `underreaction=0` every random number is the same and nothing is delayed: the placebo. Raises SettingError.
     """
-    settings = Settings(
-        stocks=stocks,
-        sessions=sessions,
-        seed=seed,
-        underreaction=underreaction,
-        end=end,
-        products=products,
-        market_vol=market_vol,
-        product_vol=product_vol,
-        industry_vol=industry_vol,
-        idiosyncratic_vol=idiosyncratic_vol,
-        release_sessions=release_sessions,
-        premia=premia,
-        reversal_premium=reversal_premium,
-        volatility_premium=volatility_premium,
-        volatility_dispersion=volatility_dispersion,
-        volatility_persistence=volatility_persistence,
-        volatility_wave=volatility_wave,
-        industry_switch=industry_switch,
-    )
+    settings = _gather(locals())
     plan = _draw_plan(settings)
     blocks = list(_generate(plan, block_sessions, progress))
     big = {name: _frame(pa.concat_tables([block[name] for block in blocks])) for name in BIG}
@@ -138,6 +140,10 @@ def write_market(
     volatility_persistence: float = 0.8,
     volatility_wave: float = 0.12,
     industry_switch: bool = False,
+    style_vol: float = 1.0,
+    frictions: bool = True,
+    tail_degrees: float = 5.0,
+    links: float | None = None,
     block_sessions: int = 250,
     progress: Progress | None = None,
 ) -> dict[str, object]:
@@ -145,32 +151,18 @@ def write_market(
 
     The folder is created; tables of the same name are overwritten. No manifest is written.
     """
-    settings = Settings(
-        stocks=stocks,
-        sessions=sessions,
-        seed=seed,
-        underreaction=underreaction,
-        end=end,
-        products=products,
-        market_vol=market_vol,
-        product_vol=product_vol,
-        industry_vol=industry_vol,
-        idiosyncratic_vol=idiosyncratic_vol,
-        release_sessions=release_sessions,
-        premia=premia,
-        reversal_premium=reversal_premium,
-        volatility_premium=volatility_premium,
-        volatility_dispersion=volatility_dispersion,
-        volatility_persistence=volatility_persistence,
-        volatility_wave=volatility_wave,
-        industry_switch=industry_switch,
-    )
+    settings = _gather(locals())
     plan = _draw_plan(settings)
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
     _write_blocks(home, _generate(plan, block_sessions, progress))
     _write_small(home, _small_tables(plan))
     return asdict(settings)
+
+
+def _gather(given: Mapping[str, Any]) -> Settings:
+    """Settings out of a function's parameters; by name, so that none can be left out."""
+    return Settings(**{each.name: given[each.name] for each in fields(Settings)})
 
 
 def _draw_plan(settings: Settings) -> _Plan:
@@ -194,8 +186,46 @@ def _draw_plan(settings: Settings) -> _Plan:
         "dividends": dividend_table(np.random.default_rng(seeds.dividends), accounts, firms, days),
     }
     shocks = draw_shocks(np.random.default_rng(seeds.shocks), settings, tree)
-    tally = IndexTally(firms, days)
-    return _Plan(settings=settings, days=days, tree=tree, firms=firms, mixes=mixes, shocks=shocks, tables=tables, tally=tally)
+    lit = None
+    if settings.links is not None:
+        linked, lit = _draw_links(settings, days, tree, firms, mixes, filings, segments)
+        tables.update(linked)
+    return _Plan(
+        settings=settings,
+        days=days,
+        tree=tree,
+        firms=firms,
+        mixes=mixes,
+        shocks=shocks,
+        tables=tables,
+        tally=IndexTally(firms, days),
+        lit=lit,
+        comovement=None if lit is None else Comovement(settings, firms, mixes, lit, days),
+    )
+
+
+def _draw_links(
+    settings: Settings,
+    days: NDArray[np.datetime64],
+    tree: Tree,
+    firms: Firms,
+    mixes: Mixes,
+    filings: pl.DataFrame,
+    segments: pl.DataFrame,
+) -> tuple[dict[str, pl.DataFrame], Lit]:
+    """Tables of structure and news, and the pairs that they link."""
+    seeds = grow_seeds(settings.seed)
+    rng, months = np.random.default_rng(seeds.links), split_months(days)
+    members = in_force_members(filings, segments, tree, firms, months.known)
+    edges = draw_edges(rng, tree, mixes, days)
+    some = (0, len(members) // 2, len(members) - 1)
+    chains = [chain_pairs(members[month], edges, months.known[month]) for month in some]
+    along = (np.concatenate([each[0] for each in chains]), np.concatenate([each[1] for each in chains]))
+    disclosed = draw_disclosed(rng, firms, days, along)
+    stakes = draw_stakes(rng, firms, days)
+    lit = light(months, members, edges, disclosed, stakes, tree, firms)
+    news = mentions_table(np.random.default_rng(seeds.news), lit, tree, firms, days, disclosed)
+    return {**link_tables(tree, firms, edges, disclosed, stakes), "mentions": news}, lit
 
 
 def _generate(plan: _Plan, block_sessions: int, progress: Progress | None) -> Iterator[dict[str, pa.Table]]:
@@ -203,7 +233,7 @@ def _generate(plan: _Plan, block_sessions: int, progress: Progress | None) -> It
     if block_sessions < 1:
         raise SettingError(f"block_sessions must be at least 1; found {block_sessions}: 250 is the default")
     total, firms, days = plan.settings.sessions, plan.firms, plan.days
-    simulation = Simulation(plan.settings, firms, plan.mixes, plan.shocks, days)
+    simulation = Simulation(plan.settings, firms, plan.mixes, plan.shocks, days, plan.comovement)
     bars, factors = BarMaker(firms, days), FactorMaker(firms, days)
     starts = range(0, total, CHUNK)
     cells = grow_seeds(plan.settings.seed).cells.spawn(len(starts))
@@ -275,36 +305,4 @@ def _frame(table: pa.Table) -> pl.DataFrame:
 
 
 def _truth(plan: _Plan) -> dict[str, pl.DataFrame]:
-    firms, mixes, tree = plan.firms, plan.mixes, plan.tree
-    codes = np.array(tree.code)[tree.unit_node]
-    main = mixes.main_unit()[:, -1]
-    stocks = pl.DataFrame(
-        {
-            "asset": firms.asset,
-            "issuer": firms.issuer,
-            "underreaction": firms.delayed,
-            "beta": firms.beta,
-            "idiosyncratic_vol": firms.volatility,
-            "product": codes[main[firms.issuer]],
-        }
-    )
-    begins = ((mixes.first_year - 1970) * 12 + 6 * np.arange(mixes.halves)).astype("datetime64[M]").astype("datetime64[D]")
-    asset, half, slot = np.nonzero(mixes.share[firms.issuer] > 0)
-    issuer = firms.issuer[asset]
-    long = pl.DataFrame(
-        {
-            "asset": np.array(firms.asset)[asset],
-            "start_date": begins[half],
-            "product": codes[mixes.unit[issuer, half, slot]],
-            "share": mixes.share[issuer, half, slot],
-        }
-    )
-    shares = long.with_columns(pl.col("start_date").cast(pl.Date)).group_by("asset", "start_date", "product", maintain_order=True).sum()
-    shocks = pl.DataFrame(
-        {
-            "date": np.repeat(plan.days, codes.size),
-            "product": np.tile(codes, plan.days.size),
-            "shock": plan.shocks.product.reshape(-1),
-        }
-    ).with_columns(pl.col("date").cast(pl.Date))
-    return {"stocks": stocks, "mixes": shares, "shocks": shocks}
+    return {**market_truth(plan.tree, plan.firms, plan.mixes, plan.shocks, plan.days), **plan.planted_truth()}

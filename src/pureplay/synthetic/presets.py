@@ -23,10 +23,26 @@ PRESETS: Final = MappingProxyType(
                 "volatility_wave": 0.04,
                 "industry_switch": True,
             }
-        )
+        ),
+        "comovement": MappingProxyType(
+            {
+                "links": 1.0,
+                "underreaction": 0.0,
+                "market_vol": 0.006,
+                "product_vol": 0.0,
+                "industry_vol": 0.0,
+                "style_vol": 0.0,
+                "premia": 0.0,
+                "volatility_dispersion": 0.2,
+                "volatility_wave": 0.0,
+                "frictions": False,
+                "tail_degrees": 1000.0,
+            }
+        ),
     }
 )
-"""Slow release, volatility that lasts, damped premia, and the industry list of mainland China; docs/synthetic.md says what comes out."""
+"""ashare: slow release, volatility that lasts, damped premia, and the industry list of mainland China. comovement: market and noise
+alone, the noise of linked stocks correlated by known amounts. docs/synthetic.md says what comes out."""
 
 
 def preset(name: str) -> dict[str, float | bool]:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pureplay.synthetic.comovement import STYLE_VOL, TWIN_CORRELATION, Comovement, jump_size
 from pureplay.synthetic.firms import FREE_SESSIONS, Firms, limit_percent
 from pureplay.synthetic.mixes import Mixes, half_of
 from pureplay.synthetic.settings import CHUNK, BoolArray, FloatArray, IntArray, Settings
@@ -14,21 +15,17 @@ from pureplay.synthetic.tree import Tree
 __all__ = ["STYLES", "Closes", "Shocks", "Simulation", "draw_shocks"]
 
 STYLES: Final = ("size", "value", "growth", "quality", "liquidity")
-STYLE_VOL: Final = (0.0022, 0.0012, 0.0012, 0.0010, 0.0015)
 STYLE_PREMIUM: Final = (-0.00008, 0.00012, 0.00008, 0.00010, -0.00012)
 """Expected daily return of one standard deviation of exposure; twenty sessions of 0.0001 give a rank IC near .02."""
 REVERSAL_PREMIUM: Final = 0.00055
 VOLATILITY_PREMIUM: Final = 0.0003
 REVERSAL_SESSIONS: Final = 20
 DRIFT: Final = 0.0001
-DEGREES: Final = 5
 SUSPENSION_CHANCE: Final = 0.0013
 LONG_SUSPENSION: Final = 0.05
-JUMP_CHANCE: Final = 0.003
 DISTRESS_SESSIONS: Final = 60
 DISTRESS_DRIFT: Final = -0.008
 LOW_LOG_PRICE: Final = float(np.log(2.0))
-TWIN_CORRELATION: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,7 @@ def draw_shocks(rng: np.random.Generator, settings: Settings, tree: Tree) -> Sho
     """Draw every common shock; session-major, so that the draws of a session do not depend on later ones."""
     days, units, tops = settings.sessions, tree.unit_node.size, int((tree.level == 1).sum())
     draws = rng.standard_normal((days, 1 + units + tops + len(STYLES)))
-    style = np.array(STYLE_PREMIUM) * settings.premia + np.array(STYLE_VOL) * draws[:, 1 + units + tops :]
+    style = np.array(STYLE_PREMIUM) * settings.premia + settings.style_vol * np.array(STYLE_VOL) * draws[:, 1 + units + tops :]
     return Shocks(
         market=settings.market_vol * draws[:, 0],
         product=settings.product_vol * draws[:, 1 : 1 + units],
@@ -75,7 +72,16 @@ def draw_shocks(rng: np.random.Generator, settings: Settings, tree: Tree) -> Sho
 class Simulation:
     """State carried from session to session; `advance` must be called once for each chunk, in order."""
 
-    def __init__(self, settings: Settings, firms: Firms, mixes: Mixes, shocks: Shocks, days: NDArray[np.datetime64]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        firms: Firms,
+        mixes: Mixes,
+        shocks: Shocks,
+        days: NDArray[np.datetime64],
+        comovement: Comovement | None = None,
+    ) -> None:
+        self._comovement = comovement
         self._settings, self._firms, self._mixes, self._shocks, self._days = settings, firms, mixes, shocks, days
         count = len(firms.asset)
         self._half = half_of(days, mixes.first_year)
@@ -97,7 +103,7 @@ class Simulation:
         exposure = self._expose()
         # A full chunk is drawn even for the last, shorter one: the draws of a session never depend on the sample's end.
         chance = rng.random((CHUNK, count))[:size]
-        noise = self._draw_noise(rng)[:size]
+        noise = self._draw_noise(rng, first)[:size]
         sessions = np.arange(first, first + size)
         news = self._product_news(sessions)
         base = self._price_at_once(sessions, exposure, noise, chance) + (1 - firms.delayed) * news
@@ -133,11 +139,15 @@ class Simulation:
         exposure[4] = firms.turnover + 0.25 * self._slow[4]
         return np.stack([_standardise(row, everyone) for row in exposure])
 
-    def _draw_noise(self, rng: np.random.Generator) -> FloatArray:
+    def _draw_noise(self, rng: np.random.Generator, first: int) -> FloatArray:
         firms = self._firms
-        raw = rng.standard_t(DEGREES, (CHUNK, self._pool.size)) * (1 - 2 / DEGREES) ** 0.5
-        second = np.flatnonzero(firms.twin != np.arange(firms.twin.size))
-        raw[:, second] = TWIN_CORRELATION * raw[:, firms.twin[second]] + (1 - TWIN_CORRELATION**2) ** 0.5 * raw[:, second]
+        degrees = self._settings.tail_degrees
+        raw = rng.standard_t(degrees, (CHUNK, self._pool.size)) * (1 - 2 / degrees) ** 0.5
+        if self._comovement is not None and self._settings.links:
+            raw = self._comovement.mix(raw, first)
+        else:
+            second = np.flatnonzero(firms.twin != np.arange(firms.twin.size))
+            raw[:, second] = TWIN_CORRELATION * raw[:, firms.twin[second]] + (1 - TWIN_CORRELATION**2) ** 0.5 * raw[:, second]
         noise: FloatArray = raw * (firms.volatility * np.exp(self._wave))
         return noise
 
@@ -165,10 +175,10 @@ class Simulation:
         for style, row in zip(shocks.style[sessions].T, exposure, strict=True):
             total += style[:, None] * row
         total += DRIFT - VOLATILITY_PREMIUM * self._settings.premia * self._settings.volatility_premium * self._volatility_rank
-        jump = np.maximum(chance - (1 - JUMP_CHANCE), 0.0) / JUMP_CHANCE
-        total -= np.where(jump > 0, 0.03 + 0.05 * jump, 0.0)
-        dying = sessions[:, None] > (firms.delisted_at - DISTRESS_SESSIONS)[None, :]
-        total += DISTRESS_DRIFT * (dying & (firms.delisted_at < self._days.size))
+        if self._settings.frictions:
+            total -= jump_size(chance)
+            dying = sessions[:, None] > (firms.delisted_at - DISTRESS_SESSIONS)[None, :]
+            total += DISTRESS_DRIFT * (dying & (firms.delisted_at < self._days.size))
         return total
 
     def _drift(self, session: int, base: FloatArray, news: FloatArray) -> None:
@@ -186,7 +196,7 @@ class Simulation:
     def _suspend(self, session: int, chance: FloatArray) -> None:
         firms = self._firms
         self._suspended = np.maximum(self._suspended - 1, 0)
-        begins = (chance < SUSPENSION_CHANCE) & (self._suspended == 0)
+        begins = (chance < SUSPENSION_CHANCE) & (self._suspended == 0) & self._settings.frictions
         begins &= self._opened & (session - firms.listed_at > FREE_SESSIONS)
         # What is left of the uniform number, rescaled, decides the length: geometric with mean 5, or a long spell.
         left = chance[begins] / SUSPENSION_CHANCE
@@ -198,7 +208,7 @@ class Simulation:
         firms = self._firms
         listed = (firms.listed_at <= session) & (session <= firms.delisted_at)
         traded = listed & ((self._suspended == 0) | (session == firms.delisted_at))
-        percent = limit_percent(firms.board, self._days[session].item())
+        percent = limit_percent(firms.board, self._days[session].item()) * self._settings.frictions
         bound = (percent > 0) & ((firms.listed_at < 0) | (session - firms.listed_at >= FREE_SESSIONS))
         # Whole cents and percents keep the half-up rounding of the exchange exact.
         up = np.where(bound, np.floor((self._close * (100 + percent) + 50) / 100), np.nan)

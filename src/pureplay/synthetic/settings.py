@@ -28,8 +28,12 @@ RANGES: Final = (
     ("volatility_dispersion", 0.8, "0.3 is the default, 0 makes all stocks alike"),
     ("volatility_persistence", 0.99, "0.8 is the default, 0 forgets at once"),
     ("volatility_wave", 0.3, "0.12 is the default, 0 keeps volatility constant"),
+    ("style_vol", 5.0, "1 is the default, 0 leaves styles without common shocks"),
+    ("links", 2.0, "1 is the full amount, 0 the placebo, None a market without news and links"),
 )
 """Setting, largest value, remedy; the smallest value is 0."""
+LEAST_LINKED_VOL: Final = 0.005
+"""Below it the noise is too small a part of a return to carry correlations."""
 FULL_SIZE_PRODUCTS: Final = 462
 STOCKS_A_PRODUCT: Final = 12
 
@@ -46,6 +50,10 @@ class Settings:
     volatility_persistence: what remains after 20 sessions of a stock's temporary deviation of log volatility.
     volatility_wave: standard deviation of what is added to that deviation every 20 sessions.
     industry_switch: from 2021-07-30 the coarsest industries have more names than before, as 28 became 31.
+    style_vol: multiplies the common shocks of styles; 0 leaves the market alone to move all stocks.
+    frictions: price limits, suspensions, sudden falls and the fall before a delisting.
+    tail_degrees: degrees of freedom of the t-distributed noise; 1000 is all but normal.
+    links: multiplies the correlation planted on linked pairs; 0 writes the same tables and plants none; None writes no such table.
     """
 
     stocks: int = 1000
@@ -66,6 +74,10 @@ class Settings:
     volatility_persistence: float = 0.8
     volatility_wave: float = 0.12
     industry_switch: bool = False
+    style_vol: float = 1.0
+    frictions: bool = True
+    tail_degrees: float = 5.0
+    links: float | None = None
 
     def __post_init__(self) -> None:
         _require(20 <= self.stocks <= 20_000, "stocks must lie in 20..20000", self.stocks, "1000 is a good start, 5500 the full market")
@@ -84,12 +96,17 @@ class Settings:
             value = getattr(self, name)
             _require(0 <= value <= 0.05, f"{name} must lie in 0..0.05 a day", value, "give a daily decimal such as 0.01")
         _require(1 <= self.release_sessions <= 250, "release_sessions must lie in 1..250", self.release_sessions, "16 is the default")
+        _require(
+            3 <= self.tail_degrees <= 1000, "tail_degrees must lie in 3..1000", self.tail_degrees, "5 is the default, 1000 all but normal"
+        )
+        quiet = bool(self.links) and self.idiosyncratic_vol < LEAST_LINKED_VOL
+        _require(not quiet, f"idiosyncratic_vol must be at least {LEAST_LINKED_VOL} with links", self.idiosyncratic_vol, "or take links=0")
         for name, most, remedy in RANGES:
             value = getattr(self, name)
-            _require(0 <= value <= most, f"{name} must lie in 0..{most:g}", value, remedy)
-        _require(
-            isinstance(self.industry_switch, bool), "industry_switch must be True or False", self.industry_switch, "False is the default"
-        )
+            _require(value is None or 0 <= value <= most, f"{name} must lie in 0..{most:g}", value, remedy)
+        for name, usual in (("industry_switch", False), ("frictions", True)):
+            value = getattr(self, name)
+            _require(isinstance(value, bool), f"{name} must be True or False", value, f"{usual} is the default")
 
     @property
     def product_count(self) -> int:
@@ -118,6 +135,8 @@ class Seeds:
     cells: np.random.SeedSequence
     statements: np.random.SeedSequence
     dividends: np.random.SeedSequence
+    links: np.random.SeedSequence
+    news: np.random.SeedSequence
 
 
 def grow_seeds(seed: int) -> Seeds:

@@ -1,0 +1,176 @@
+"""Hedging, minimum variance and return spillover on the vintages of a panel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pureplay.dataset import Dataset
+from pureplay.errors import SettingError
+from pureplay.graph.arrays import PairPanel
+from pureplay.graph.edges import GraphInputs
+from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, mix_table, ranked_peers, stacked
+from pureplay.graph.hedging import Hedges, hedge
+from pureplay.graph.lamps import lamps_at, linked_pairs
+from pureplay.graph.model import Model, predict
+from pureplay.panel import BoolArray, FloatArray, IndexArray, label_block
+from pureplay.stats.correlation import window
+from pureplay.studies.comovement_settings import ComovementSettings
+
+__all__ = ["Universe", "hedge_frames", "hedge_universe", "universes", "vintage_edges"]
+
+RowArray = npt.NDArray[np.int64]
+
+ARMS: Final = ("graph", "news_only", "random_industry", "trailing", "expected")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Universe:
+    """Stocks to hedge. members: (vintages, assets). index: daily return of what they are hedged with as "index", NaN where unknown."""
+
+    name: str
+    members: BoolArray
+    index: FloatArray
+
+
+def universes(data: Dataset, inputs: GraphInputs, panel: PairPanel, settings: ComovementSettings) -> tuple[list[Universe], list[str]]:
+    """Members of every index asked for at each vintage, with the index itself, and notes on what stands in for what.
+
+    An index without a benchmark is hedged with the equal-weight mean of all stocks; so are the largest stocks where there is no index.
+    Raises SettingError for an index that index_members lacks.
+    """
+    market, mean = inputs.ground.market, _equal_weight(inputs)
+    table = data.frame("index_members") if data.has("index_members") else pl.DataFrame(schema={"index": pl.String})
+    known = table["index"].unique().sort().to_list()
+    absent = [each for each in settings.universes or () if each not in known]
+    if absent:
+        raise SettingError(f"universes name {', '.join(absent)}, which index_members lacks; it has {', '.join(known) or 'none'}")
+    out, notes = [], []
+    for name in settings.universes if settings.universes is not None else known:
+        rows = table.filter(pl.col("index") == name)
+        inside = label_block(market.axes, rows, pl.Series(np.zeros(rows.height, dtype=np.int64)), last_day_counts=True) >= 0
+        index = _benchmark(data, inputs, name)
+        if index is None:
+            notes.append(f"{name} has no benchmark, so its members are hedged with the equal-weight mean of all stocks")
+        out.append(Universe(name=name, members=inside[panel.rows], index=mean if index is None else index))
+    if not out:
+        notes.append(
+            f"there is no index, so the {settings.largest} largest stocks by {inputs.ground.size_is.replace('_', ' ')} are hedged, and the "
+            "equal-weight mean of all stocks stands in for the index"
+        )
+        out.append(Universe(name=f"largest {settings.largest}", members=_largest(inputs, panel, settings.largest), index=mean))
+    return out, notes
+
+
+def vintage_edges(panel: PairPanel, number: int, expected: FloatArray, *, peer_confirms: bool) -> VintageEdges:
+    """The co-mentioned pairs of a vintage of the panel. expected: forecast of each entry of the panel."""
+    part = panel.vintage(number)
+    news = panel.news[part]
+    return VintageEdges(
+        a=panel.a[part][news],
+        b=panel.b[part][news],
+        trailing=panel.trailing[part][news],
+        expected=expected[part][news],
+        strength=panel.strength[part][news],
+        confirmed=panel.lamps.take(part).confirmed(peer_confirms=peer_confirms)[news],
+    )
+
+
+def hedge_universe(
+    inputs: GraphInputs, panel: PairPanel, universe: Universe, expected: FloatArray, model: Model, settings: ComovementSettings
+) -> Hedges:
+    """Hedge every member of a universe at every vintage with every arm."""
+    parts, vintage, asset = [], [], []
+    for v in range(panel.rows.size):
+        focal = np.flatnonzero(universe.members[v] & inputs.ground.market.traded[panel.rows[v]])
+        parts.append(_ranked(inputs, panel, v, focal, expected, model, settings))
+        vintage.append(np.full(focal.size, v, dtype=np.int64))
+        asset.append(focal)
+    return hedge(
+        inputs.ground.market.returns,
+        panel.rows,
+        (np.concatenate(vintage), np.concatenate(asset)),
+        stacked(parts),
+        counts=settings.hedge_counts,
+        index=universe.index,
+        industry=inputs.ground.industry[panel.rows],
+        trailing=inputs.settings.trailing_sessions,
+        forward=inputs.settings.forward_sessions,
+    )
+
+
+def _ranked(
+    inputs: GraphInputs, panel: PairPanel, v: int, focal: RowArray, expected: FloatArray, model: Model, settings: ComovementSettings
+) -> dict[str, IndexArray]:
+    row, ground = int(panel.rows[v]), inputs.ground
+    first = row + 1 - inputs.settings.trailing_sessions
+    found = Vintage(
+        day=panel.dates[v],
+        assets=panel.assets,
+        edges=vintage_edges(panel, v, expected, peer_confirms=inputs.settings.peer_confirms),
+        window=window(ground.returns, first=first, last=row + 1),
+        eligible=ground.market.traded[row],
+        industry=ground.industry[row],
+        linked=linked_pairs(inputs.structure, row, inputs.eligible(row)),
+    )
+    scorer = Scorer(
+        lamps_at=lambda a, b: lamps_at(inputs.structure, row, a, b),
+        predict=lambda trailing, lamps, news: predict(model, trailing, lamps, news),
+    )
+    return ranked_peers(
+        found,
+        focal,
+        most=max(settings.hedge_counts),
+        seed=settings.seed,
+        scorer=scorer,
+        shortlist=settings.shortlist,
+        weights=settings.mix_weights,
+    )
+
+
+def hedge_frames(
+    hedges: Hedges, inputs: GraphInputs, panel: PairPanel, settings: ComovementSettings, mask: BoolArray, labels: Mapping[str, str]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Tables by arm and count, by size, and of the mixes, over the stock-months in the mask; labels: constant columns put in front."""
+    arms = [each for each in (*ARMS, "index", "industry") if each in hedges.arms]
+    front = [pl.lit(value).alias(name) for name, value in labels.items()]
+    size = inputs.ground.size[panel.rows[hedges.vintage], hedges.asset]
+    table = hedges.table(arms=arms, mask=mask)
+    sizes = hedges.sizes(size, names=settings.hedge_names, arms=arms, mask=mask)
+    mix = mix_table(hedges, names=settings.hedge_names, weights=settings.mix_weights, mask=mask) if settings.mix_weights else pl.DataFrame()
+    return tuple(each.select(*front, pl.all()) if each.width else each for each in (table, sizes, mix))  # type: ignore[return-value]
+
+
+def _equal_weight(inputs: GraphInputs) -> FloatArray:
+    returns = inputs.ground.market.returns
+    there = np.isfinite(returns)
+    count = there.sum(axis=1)
+    total = np.where(there, returns, 0.0).sum(axis=1)
+    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+
+
+def _benchmark(data: Dataset, inputs: GraphInputs, name: str) -> FloatArray | None:
+    """Daily return of an index: its own column, or from one close to the next; None where there is none."""
+    if not data.has("benchmarks"):
+        return None
+    rows = data.frame("benchmarks").filter(pl.col("index") == name).sort("date")
+    if not rows.height:
+        return None
+    step = pl.col("close") / pl.col("close").shift(1) - 1 if "close" in rows.columns else pl.lit(None, dtype=pl.Float64)
+    rows = rows.with_columns(_ret=pl.coalesce("ret", step) if "ret" in rows.columns else step)
+    at = inputs.ground.axes.date_index(rows["date"])
+    out = np.full(len(inputs.ground.axes.sessions), np.nan)
+    out[at[at >= 0]] = rows["_ret"].to_numpy()[at >= 0]
+    return out if np.isfinite(out).any() else None
+
+
+def _largest(inputs: GraphInputs, panel: PairPanel, count: int) -> BoolArray:
+    out = np.zeros((panel.rows.size, len(panel.assets)), dtype=np.bool_)
+    for v, row in enumerate(panel.rows.tolist()):
+        size = np.where(inputs.ground.market.traded[row], inputs.ground.size[row], np.nan)
+        known = np.flatnonzero(np.isfinite(size))
+        out[v, known[np.argsort(-size[known], kind="stable")[:count]]] = True
+    return out
