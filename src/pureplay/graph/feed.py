@@ -52,14 +52,18 @@ class Graph:
             raise DatasetError(f"{root} is no graph (no manifest.json can be read: {error}): {_BUILD}") from error
         if not isinstance(manifest, dict) or manifest.get("kind") != "graph":
             raise DatasetError(f"{root} is no graph (its manifest.json does not say so): {_BUILD}")
-        files = {
-            date.fromisoformat(day): (root / EDGES / f"T={day}.parquet", str(record["edges_sha256"]))
-            for day, record in manifest["vintages"].items()
-        }
+        try:
+            settings = dict(manifest["settings"])
+            files = {
+                date.fromisoformat(day): (root / EDGES / f"T={day}.parquet", str(record["edges_sha256"]))
+                for day, record in manifest["vintages"].items()
+            }
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise DatasetError(f"the manifest.json of {root} does not say what a graph's says ({error!r}): build it again") from error
         absent = [path.name for path, _ in files.values() if not path.is_file()]
         if absent:
             raise DatasetError(f"{root} lacks {len(absent)} vintages that its manifest names, such as {absent[0]}: build it again")
-        return cls(settings=manifest["settings"], files=files)
+        return cls(settings=settings, files=files)
 
     @property
     def dates(self) -> tuple[date, ...]:
@@ -69,7 +73,7 @@ class Graph:
     def edges(self, day: date) -> pl.DataFrame:
         """Edges of the vintage that serves a day: the last one on or before it. Columns of `graph.edges_of`.
 
-        Raises InsufficientDataError where no vintage is that old, DatasetError where its file was changed.
+        Raises InsufficientDataError where no vintage is that old, DatasetError where its file was changed or has gone.
         """
         known = [each for each in self.dates if each <= day]
         if not known:
@@ -78,6 +82,8 @@ class Graph:
         if known[-1] in self.frames:
             return self.frames[known[-1]]
         path, digest = self.files[known[-1]]
+        if not path.is_file():
+            raise DatasetError(f"{path} has gone since the graph was opened: build the graph again")
         if file_sha256(path) != digest:
             raise DatasetError(f"{path} is not the file that the manifest names (SHA-256 differs): build the graph again")
         return pl.read_parquet(path)

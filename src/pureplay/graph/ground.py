@@ -23,9 +23,9 @@ class Ground:
     """Blocks of shape (sessions, assets).
 
     market: returns as they were, values, who traded. returns: what correlations are taken of (raw, or less the mean of market or
-    industry), NaN where the stock did not trade. size: total market value at the close, or mean traded value of 60 sessions where the
-    data have no values; NaN where unknown. size_is: "cap" or "dollar_volume". industry: number of the coarsest industry of the day, -1
-    where there is none. industries: their codes.
+    industry), NaN where the stock did not trade. size: total market value at the close, and on sessions before the first with any market
+    value the mean traded value of 60 sessions; NaN where unknown. size_is: "cap", or "dollar_volume" where no session has a market value.
+    industry: number of the coarsest industry of the day, -1 where there is none. industries: their codes.
     """
 
     market: Market
@@ -77,10 +77,20 @@ def _closes_month(axes: Axes) -> bool:
 
 
 def _size(data: Dataset, market: Market) -> tuple[FloatArray, str]:
-    if np.isfinite(market.caps).any():
-        return market.caps, "cap"
+    valued = np.isfinite(market.caps).any(axis=1)
+    # sessions before the first value had no other size then, so that values which begin later change nothing
+    first = int(np.argmax(valued)) if valued.any() else market.caps.shape[0]
     if "amount" not in data.columns("bars"):
-        raise InsufficientDataError("bars have neither total_cap nor amount, so stocks have no size: add one of them")
+        if not valued.any():
+            raise InsufficientDataError("bars have neither total_cap nor amount, so stocks have no size: add one of them")
+        return market.caps, "cap"
+    if first == 0:
+        return market.caps, "cap"
+    volume = _dollar_volume(data, market)
+    return np.concatenate([volume[:first], market.caps[first:]]), "cap" if valued.any() else "dollar_volume"
+
+
+def _dollar_volume(data: Dataset, market: Market) -> FloatArray:
     bars = data.frame("bars", ["date", "asset", "amount"])
     amount = market.axes.block(market.axes.locate(bars), bars["amount"])
     filled, count = np.nan_to_num(amount), np.isfinite(amount).astype(np.float64)
@@ -90,7 +100,7 @@ def _size(data: Dataset, market: Market) -> tuple[FloatArray, str]:
     total = window(np.pad(filled, lead), _VOLUME_SESSIONS, axis=0).sum(axis=-1)
     days = window(np.pad(count, lead), _VOLUME_SESSIONS, axis=0).sum(axis=-1)
     mean = np.divide(total, days, out=np.full(total.shape, np.nan), where=days > 0)
-    return np.where(market.traded, mean, np.nan), "dollar_volume"
+    return np.where(market.traded, mean, np.nan)
 
 
 def _industry(data: Dataset, axes: Axes) -> tuple[IndexArray, tuple[str, ...]]:

@@ -162,10 +162,13 @@ def hedge_frames(
 
 def _equal_weight(inputs: GraphInputs) -> FloatArray:
     returns = inputs.ground.market.returns
-    there = np.isfinite(returns)
-    count = there.sum(axis=1)
-    total = np.where(there, returns, 0.0).sum(axis=1)
-    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+    out = np.full(returns.shape[0], np.nan)
+    for row, values in enumerate(returns):
+        # taken together first: a sum along the whole row would be rounded by how many columns it has
+        there = values[np.isfinite(values)]
+        if there.size:
+            out[row] = there.sum() / there.size
+    return out
 
 
 def _benchmark(data: Dataset, inputs: GraphInputs, name: str) -> FloatArray | None:
