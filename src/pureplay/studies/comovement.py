@@ -36,7 +36,6 @@ __all__ = ["Opening", "published", "run_comovement", "stands"]
 
 Progress = Callable[[str], None]
 _CRITICAL_P = 0.05
-_LATEST: Final = np.datetime64("9999-12-31")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +129,12 @@ def _vintages(inputs: GraphInputs, settings: ComovementSettings) -> tuple[np.nda
     every = month_ends(axes, sessions=inputs.settings.trailing_sessions)
     days = axes.sessions.dates[every]
     first, last = settings.first_vintage, settings.last_vintage
-    rows = every[(days >= np.datetime64(first or days.min(initial=_LATEST), "D")) & (days <= np.datetime64(last or _LATEST, "D"))]
+    keep = np.ones(every.size, dtype=np.bool_)
+    if first is not None:
+        keep &= days >= np.datetime64(first, "D")
+    if last is not None:
+        keep &= days <= np.datetime64(last, "D")
+    rows = every[keep]
     if every.size and not rows.size:
         raise InsufficientDataError(
             f"none of the {every.size} month ends from {days[0]} to {days[-1]} is a vintage with first_vintage {first} and last_vintage "
