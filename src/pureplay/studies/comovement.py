@@ -259,7 +259,8 @@ def _retention(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
 
 
 def _spillover(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
-    settings = lab.settings
+    settings, start = lab.settings, lab.parts.holdout_start
+    held = None if start is None else int(np.searchsorted(lab.inputs.ground.axes.sessions.dates, np.datetime64(start)))
     table, why = spillover(
         lab.inputs,
         lab.panel,
@@ -267,6 +268,7 @@ def _spillover(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> No
         horizons=settings.spillover_horizons,
         sessions=settings.spillover_sessions,
         until=lab.until,
+        before=held if sample == "develop" else None,
         peer_confirms=lab.inputs.settings.peer_confirms,
     )
     found.refused.extend((f"spillover, {sample}", each) for each in why)
