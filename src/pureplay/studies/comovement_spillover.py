@@ -33,9 +33,9 @@ def spillover(
 
     A stock's score on a day is the mean past return over `sessions` of its peers in the graph of the vintage before, less what its own
     past return explains that day (OLS): relations confirmed, dark and all. Forward returns enter one session later. A vintage's graph
-    serves until the next one, that of the last vintage of the panel until row `until` (None = the end). before: row that no forward return may reach, such as
-    the first of the holdout. Columns: relation, horizon,
-    mean_ic, t, p (EWC), icir (mean over offsets of 20 sessions), dates.
+    serves until the next one, that of the last vintage of the panel until row `until` (None = the end). before: row that no forward
+    return may reach, such as the first of the holdout. Columns: relation, horizon, mean_ic, t, p (EWC), icir (mean over offsets of 20
+    sessions), dates.
     """
     market, rows, why = inputs.ground.market, [], []
     lit = panel.lamps.confirmed(peer_confirms=peer_confirms)
