@@ -16,6 +16,7 @@ from pureplay.evaluate import forward_returns, orthogonal_icir
 from pureplay.evaluate.summary import Timing
 from pureplay.graph.amplifier import AmplifierGraph, amplifier_graph, amplify
 from pureplay.graph.rewiring import rewired
+from pureplay.parallel import workers
 from pureplay.stats.inference import ewc_test
 from pureplay.studies.amplification import run_amplification
 from pureplay.studies.amplification_records import AmplifierStudy
@@ -114,7 +115,7 @@ def test_configurations_and_their_spread() -> None:
     for row in made.configurations.iter_rows(named=True):
         assert row["factor"] not in row["base"].split("+")
         assert row["delta"] == pytest.approx(row["amplified_icir"] - row["icir"], abs=1e-12)
-    one = made.configurations.filter((pl.col("relation") == "all") & (pl.col("horizon") == 20))["delta"].to_numpy()
+    one = made.configurations.filter((pl.col("relation") == "all") & (pl.col("horizon") == 20))["gain"].to_numpy()
     found = made.spread.row(by_predicate=(pl.col("relation") == "all") & (pl.col("horizon") == 20), named=True)
     assert (found["mean"], found["median"], found["q95"]) == pytest.approx((one.mean(), np.median(one), np.quantile(one, 0.95)), abs=1e-12)
     assert found["share_positive"] == pytest.approx((one > 0).mean(), abs=1e-12)
@@ -122,7 +123,8 @@ def test_configurations_and_their_spread() -> None:
 
 def test_record_is_plain_and_repeatable() -> None:
     made = study()
-    again = run_amplification(small(), QUICK)
+    with workers(3):
+        again = run_amplification(small(), QUICK)  # to the bit
     assert again.rows.equals(made.rows, null_equal=True)
     assert again.placebos.equals(made.placebos, null_equal=True)
     assert made.published["delta"] == 0.148
@@ -152,6 +154,32 @@ def test_record_is_plain_and_repeatable() -> None:
 def test_every_setting_of_the_figures_matters(change: dict[str, Any]) -> None:
     fast = replace(QUICK, configurations=0, placebos=0, relations=("peer",))
     assert not run_amplification(small(), replace(fast, **change)).rows.equals(study().rows.filter(pl.col("relation") == "peer"))
+
+
+def test_gains_turn_the_sign_of_factors_that_predict_with_a_negative_one() -> None:
+    for frame in (study().rows, study().configurations):
+        turned = frame.filter(pl.col("icir") < 0)
+        assert 0 < turned.height < frame.height
+        assert (turned["gain"] == -turned["delta"]).all()
+        kept = frame.filter(pl.col("icir") >= 0)
+        assert (kept["gain"] == kept["delta"]).all()
+    plain = run_amplification(small(), replace(QUICK, orient=False))
+    assert (plain.rows["gain"] == plain.rows["delta"]).all()
+    for made in (study(), plain):
+        for row in made.verdicts.iter_rows(named=True):
+            same = (pl.col("relation") == row["relation"]) & (pl.col("horizon") == row["horizon"])
+            rows = made.rows.filter(same)
+            signs = {r["factor"]: -1.0 if r["icir"] < 0 and made is study() else 1.0 for r in rows.iter_rows(named=True)}
+            drawn: dict[int, list[float]] = {}
+            for each in made.placebos.filter(same).iter_rows(named=True):
+                drawn.setdefault(each["seed"], []).append(signs[each["factor"]] * each["delta"])
+            means = [float(np.mean(values)) for values in drawn.values()]
+            real = float(np.mean([signs[r["factor"]] * r["matched_delta"] for r in rows.iter_rows(named=True)]))
+            assert row["mean_gain"] == pytest.approx(rows["gain"].mean(), abs=1e-12)
+            assert row["matched_gain"] == pytest.approx(real, abs=1e-12)
+            assert row["placebo_mean"] == pytest.approx(np.mean(means), abs=1e-12)
+            assert row["placebo_low"] == pytest.approx(np.quantile(means, 0.05), abs=1e-12)
+            assert row["p"] == (sum(mean >= real for mean in means) + 1) / (len(means) + 1)
 
 
 def test_remaining_settings_matter() -> None:
@@ -271,6 +299,7 @@ def test_own_graph_may_lack_stocks_and_hold_strange_ones() -> None:
         {"base": "mine"},
         {"band": 0.5},
         {"standardise": 1},
+        {"orient": None},
     ],
 )
 def test_bad_settings(change: dict[str, Any]) -> None:

@@ -246,9 +246,9 @@ def _by_pair(a: IndexArray, b: IndexArray, first_row: RowArray, row: int) -> Ind
         if first_row[a[e]] <= row and first_row[b[e]] <= row:
             by_b[start_b[b[e]]] = e
             start_b[b[e]] += 1
-    for e in by_b:
-        out[start_a[a[e]]] = e
-        start_a[a[e]] += 1
+    for entry in by_b:
+        out[start_a[a[entry]]] = entry
+        start_a[a[entry]] += 1
     return out
 
 

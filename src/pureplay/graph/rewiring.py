@@ -36,8 +36,8 @@ def rewired(graph: AmplifierGraph, *, seed: int, swaps: int = 10) -> AmplifierGr
     """The graph with its counterparties dealt out anew: every focal keeps its number of counterparties and its weights, every stock the
     number of focals that it stands beside, in each vintage and relation.
 
-    swaps: tried for each edge of the first vintage. Equal seeds give equal graphs. Counterparties of a focal are in no order, and the dates
-    of the filings behind a row are not those of its parties. Raises SettingError for a seed or number of swaps out of range.
+    swaps: tried for each edge of the first vintage. Equal seeds give equal graphs. Counterparties of a focal are in no order; in
+    a graph that came from a frame, rows keep the dates that they had. Raises SettingError for a seed or number of swaps out of range.
     """
     for name, value, least in (("seed", seed, 0), ("swaps", swaps, 1)):
         if not is_whole_number(value, least):

@@ -108,7 +108,8 @@ def run_amplification(
     if rows["delta"].null_count() == rows.height:
         raise InsufficientDataError(
             f"no factor has an orthogonal ICIR: at most {int(_fitted(lab))} names a date have all {len(lab.names)} factors and a date "
-            f"needs {settings.min_names}, or twice the number of regressors: drop factors, widen the data or lower min_names"
+            f"needs {settings.min_names}, or twice the number of regressors, and a factor that the others contain has none: drop factors, "
+            "widen the data or lower min_names"
         )
     with clock.stage("configurations"):
         configurations = _configurations(lab)
@@ -119,7 +120,7 @@ def run_amplification(
         name=name,
         synthetic=bool(data.notes.get("synthetic", False)),
         rows=rows,
-        verdicts=verdict_frame(rows, placebos, settings.band),
+        verdicts=verdict_frame(rows, placebos, band=settings.band, orient=settings.orient),
         placebos=placebos,
         configurations=configurations,
         spread=spread_frame(configurations),
@@ -255,7 +256,8 @@ def _rows(lab: _Lab) -> pl.DataFrame:
     ]
     before = own.ic[[task.factor for task in tasks]].reshape(len(heads), -1)
     after = made.ic.reshape(len(heads), -1)
-    return row_frame(heads, before, after, lab.market.axes.sessions, lab.settings.grid_sessions, _matched(lab))
+    settings = lab.settings
+    return row_frame(heads, before, after, lab.market.axes.sessions, settings.grid_sessions, _matched(lab), orient=settings.orient)
 
 
 def _without(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -288,7 +290,8 @@ def _configurations(lab: _Lab) -> pl.DataFrame:
     sessions = lab.market.axes.shape[0]
     before = np.repeat(made[: len(own)], len(lab.relations), axis=0).reshape(-1, sessions)
     after = made[len(own) :].reshape(-1, sessions)
-    return configuration_frame(heads, before, after, lab.market.axes.sessions, lab.settings.grid_sessions)
+    settings = lab.settings
+    return configuration_frame(heads, before, after, lab.market.axes.sessions, settings.grid_sessions, orient=settings.orient)
 
 
 def _placebos(lab: _Lab, say: Progress) -> pl.DataFrame:

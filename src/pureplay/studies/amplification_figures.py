@@ -48,14 +48,26 @@ def _headline(ic: FloatArray, offset: npt.NDArray[np.int64]) -> FloatArray:
     return np.where(count > 0, np.where(known, icirs, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
+def _signs(icir: FloatArray, orient: bool) -> FloatArray:
+    """-1 where a factor predicts with a negative sign, else 1."""
+    return np.where(icir < 0, -1.0, 1.0) if orient else np.ones(icir.size)
+
+
 def row_frame(
-    heads: Sequence[dict[str, Any]], own: FloatArray, amplified: FloatArray, sessions: Sessions, grid: int, matched: BoolArray
+    heads: Sequence[dict[str, Any]],
+    own: FloatArray,
+    amplified: FloatArray,
+    sessions: Sessions,
+    grid: int,
+    matched: BoolArray,
+    *,
+    orient: bool,
 ) -> pl.DataFrame:
     """ROW_SCHEMA without its placebos. heads: factor, relation, horizon and coverage of each series."""
     everywhere = np.ones(len(sessions), dtype=bool)
     before, after = deltas(own, amplified, sessions, grid, everywhere)
     one, other = deltas(own, amplified, sessions, grid, matched)
-    rows = []
+    rows, sign = [], _signs(before, orient)
     for k, head in enumerate(heads):
         difference = amplified[k] - own[k]
         test = ewc_test(np.where(np.abs(difference) < _ROUNDING, 0.0, difference))
@@ -66,6 +78,7 @@ def row_frame(
                 "icir": before[k],
                 "amplified_icir": after[k],
                 "delta": after[k] - before[k],
+                "gain": sign[k] * (after[k] - before[k]),
                 "ic_difference": test.mean,
                 "t": test.t,
                 "p": test.p,
@@ -90,22 +103,25 @@ def with_band(rows: pl.DataFrame, placebos: pl.DataFrame, key: list[str], band: 
     return rows.drop(_BAND, strict=False).join(spread, on=key, how="left", maintain_order="left")
 
 
-def verdict_frame(rows: pl.DataFrame, placebos: pl.DataFrame, band: float) -> pl.DataFrame:
-    """VERDICT_SCHEMA: the mean over factors of each relation and horizon, beside that of each placebo."""
+def verdict_frame(rows: pl.DataFrame, placebos: pl.DataFrame, *, band: float, orient: bool) -> pl.DataFrame:
+    """VERDICT_SCHEMA: the mean over factors of each relation and horizon, beside that of each placebo, all with the signs of the rows."""
     key = ["relation", "horizon"]
-    known = rows.filter(pl.col("delta").is_not_null())
+    sign = pl.when(pl.lit(orient) & (pl.col("icir") < 0)).then(-1.0).otherwise(1.0)
+    known = rows.filter(pl.col("delta").is_not_null()).with_columns(sign=sign)
     means = known.group_by(key, maintain_order=True).agg(
         factors=pl.len().cast(pl.Int64),
         mean_delta=pl.col("delta").mean(),
-        share_positive=(pl.col("delta") > 0).mean(),
-        matched_delta=pl.col("matched_delta").mean(),
+        mean_gain=pl.col("gain").mean(),
+        share_positive=(pl.col("gain") > 0).mean(),
+        matched_gain=(pl.col("sign") * pl.col("matched_delta")).mean(),
     )
-    drawn = placebos.group_by("seed", *key).agg(delta=pl.col("delta").mean())
-    table = with_band(means, drawn, key, band)
+    signed = placebos.join(known.select("factor", *key, "sign"), on=["factor", *key])
+    drawn = signed.group_by("seed", *key).agg(delta=(pl.col("sign") * pl.col("delta")).mean())
     out = []
-    for row in table.iter_rows(named=True):
+    for row in with_band(means, drawn, key, band).iter_rows(named=True):
         same = drawn.filter((pl.col("relation") == row["relation"]) & (pl.col("horizon") == row["horizon"]))["delta"].drop_nulls()
-        p = (int((same >= row["matched_delta"]).sum()) + 1) / (same.len() + 1) if same.len() else None
+        real = row["matched_gain"]
+        p = None if real is None or not same.len() else (int((same >= real).sum()) + 1) / (same.len() + 1)
         out.append({**row, "p": p, "verdict": _verdict(row, p, same.len())})
     return frame_of([{name: row[name] for name in VERDICT_SCHEMA} for row in out], VERDICT_SCHEMA)
 
@@ -113,33 +129,37 @@ def verdict_frame(rows: pl.DataFrame, placebos: pl.DataFrame, band: float) -> pl
 def _verdict(row: dict[str, Any], p: float | None, drawn: int) -> str:
     """What the figures allow to be said."""
     if p is None:
-        return f"ΔICIR {row['mean_delta']:+.3f}; no placebo, so nothing is said of product information"
-    head = f"ΔICIR {row['mean_delta']:+.3f}; {row['matched_delta']:+.3f} on the placebos' sessions, rewired graphs "
+        return f"mean gain in ICIR {row['mean_gain']:+.3f}; no placebo, so nothing is said of product information"
+    head = f"mean gain in ICIR {row['mean_gain']:+.3f}; {row['matched_gain']:+.3f} on the placebos' sessions, rewired graphs "
     head += f"{row['placebo_mean']:+.3f} [{row['placebo_low']:+.3f}, {row['placebo_high']:+.3f}]"
-    if row["matched_delta"] > row["placebo_high"] and p <= _LEVEL:
-        helps = "" if row["mean_delta"] > 0 else ", although it does not raise the ICIR itself"
+    if row["matched_gain"] > row["placebo_high"] and p <= _LEVEL:
+        helps = "" if row["mean_gain"] > 0 else ", although it does not raise the ICIR itself"
         return f"{head}: above what smoothing over other names gives{helps} (p {p:.3f}, {drawn} placebos)"
-    if row["matched_delta"] < row["placebo_low"]:
+    if row["matched_gain"] < row["placebo_low"]:
         return f"{head}: below what smoothing over other names gives"
     return f"{head}: within what smoothing over other names gives, so no product information is claimed (p {p:.3f}, {drawn} placebos)"
 
 
 def configuration_frame(
-    heads: Sequence[dict[str, Any]], own: FloatArray, amplified: FloatArray, sessions: Sessions, grid: int
+    heads: Sequence[dict[str, Any]], own: FloatArray, amplified: FloatArray, sessions: Sessions, grid: int, *, orient: bool
 ) -> pl.DataFrame:
     """CONFIGURATION_SCHEMA. heads: its columns but for the figures, of each series."""
     before, after = deltas(own, amplified, sessions, grid, np.ones(len(sessions), dtype=bool))
-    rows = [{**head, "icir": before[k], "amplified_icir": after[k], "delta": after[k] - before[k]} for k, head in enumerate(heads)]
+    delta = after - before
+    gain = _signs(before, orient) * delta
+    figures = zip(before.tolist(), after.tolist(), delta.tolist(), gain.tolist(), strict=True)
+    names = ("icir", "amplified_icir", "delta", "gain")
+    rows = [{**head, **dict(zip(names, each, strict=True))} for head, each in zip(heads, figures, strict=True)]
     return frame_of(rows, CONFIGURATION_SCHEMA)
 
 
 def spread_frame(configurations: pl.DataFrame) -> pl.DataFrame:
-    """SPREAD_SCHEMA: distribution of the ΔICIR of all configurations, by relation and horizon."""
-    delta = pl.col("delta")
-    quantiles = {name: delta.quantile(level, "linear") for name, level in _QUANTILES.items()}
+    """SPREAD_SCHEMA: distribution of the gains of all configurations, by relation and horizon."""
+    gain = pl.col("gain")
+    quantiles = {name: gain.quantile(level, "linear") for name, level in _QUANTILES.items()}
     return (
-        configurations.filter(delta.is_not_null())
+        configurations.filter(gain.is_not_null())
         .group_by("relation", "horizon", maintain_order=True)
-        .agg(configurations=pl.len().cast(pl.Int64), mean=delta.mean(), share_positive=(delta > 0).mean(), **quantiles)
+        .agg(configurations=pl.len().cast(pl.Int64), mean=gain.mean(), share_positive=(gain > 0).mean(), **quantiles)
         .select(*SPREAD_SCHEMA)
     )

@@ -24,6 +24,7 @@ ROW_SCHEMA: Final = {
     "icir": pl.Float64,
     "amplified_icir": pl.Float64,
     "delta": pl.Float64,
+    "gain": pl.Float64,
     "ic_difference": pl.Float64,
     "t": pl.Float64,
     "p": pl.Float64,
@@ -52,6 +53,7 @@ CONFIGURATION_SCHEMA: Final = {
     "icir": pl.Float64,
     "amplified_icir": pl.Float64,
     "delta": pl.Float64,
+    "gain": pl.Float64,
 }
 SPREAD_SCHEMA: Final = {
     "relation": pl.String,
@@ -66,8 +68,9 @@ VERDICT_SCHEMA: Final = {
     "horizon": pl.Int64,
     "factors": pl.Int64,
     "mean_delta": pl.Float64,
+    "mean_gain": pl.Float64,
     "share_positive": pl.Float64,
-    "matched_delta": pl.Float64,
+    "matched_gain": pl.Float64,
     "placebo_mean": pl.Float64,
     "placebo_low": pl.Float64,
     "placebo_high": pl.Float64,
@@ -81,12 +84,14 @@ class AmplifierStudy:
     """What a product graph adds to the factors of a stack. ΔICIR = orthogonal ICIR of the amplified factor − that of the factor itself.
 
     rows: a factor, relation and horizon each. The base is the rest of the stack: the factor itself is never in it. icir, amplified_icir:
-    means over all rebalance offsets, on the same names and dates. ic_difference, t, p: mean of the paired difference of daily ICs, EWC.
-    matched_delta: delta on the sessions on which the placebos are judged; placebo_mean, _low, _high: delta of rewired graphs there, and
-    their band. coverage: share of the names that have a counterparty with a value; the others keep their own. dates: with both ICs.
-    verdicts: a relation and horizon each; means over factors, beside the means of each placebo; p: share of placebos that reach the
-    real mean, which counts as one of them. placebos: every one of them. configurations: random factor, base (factors joined by +) and
-    strength; spread: their distribution. refused: part, reason of whatever could not be computed. published: the vendor's figure.
+    means over all rebalance offsets, on the same names and dates. gain: delta, with its sign turned where icir is below 0 (if the
+    settings orient), so that factors that predict with either sign can be averaged. ic_difference, t, p: mean of the paired difference of
+    daily ICs, EWC. matched_delta: delta on the sessions on which the placebos are judged; placebo_mean, _low, _high: delta of rewired
+    graphs there, and their band. coverage: share of the names that have a counterparty with a value; the others keep their own. dates:
+    with both ICs. verdicts: a relation and horizon each; means over factors, beside the mean gains of each placebo (with the signs of the
+    rows); p: share of placebos that reach the real mean, which counts as one of them; share_positive: of gains. placebos: every one of
+    them. configurations: random factor, base (factors joined by +) and strength; spread: distribution of their gains. refused: part,
+    reason of whatever could not be computed. published: the vendor's figure.
     """
 
     name: str

@@ -37,6 +37,8 @@ class AmplificationSettings:
     horizons_sessions, delay_sessions, grid_sessions, min_names: of the orthogonal ICIR.
     configurations: random draws of a factor, a base and a strength (of `strengths`). placebos: rewired graphs; placebo_step_sessions: they
     are judged on every so many sessions, a divisor of the grid, and so is what stands beside them; placebo_swaps: see `rewired`.
+    orient: means over factors, and the spread of configurations, count a ΔICIR with its sign turned where the factor's own ICIR is below 0:
+    many factors of a stack predict with a negative sign, and a stronger one has a lower ICIR; False = all as they are.
     band: quantile at either end of the placebos. seed: of configurations and placebos.
     """
 
@@ -59,6 +61,7 @@ class AmplificationSettings:
     placebos: int = 20
     placebo_step_sessions: int = 5
     placebo_swaps: int = 10
+    orient: bool = True
     band: float = 0.05
     seed: int = 7
 
@@ -76,7 +79,8 @@ class AmplificationSettings:
             _require(is_number(value) and 0 < value <= 1, "strength", "a number above 0 and at most 1", value)
         _require(bool(self.strengths), "strengths", "one number at least", self.strengths)
         _require(is_number(self.band) and 0 <= self.band < 0.5, "band", "a quantile from 0 to below 0.5", self.band)
-        _require(isinstance(self.standardise, bool), "standardise", "true or false", self.standardise)
+        for name in ("standardise", "orient"):
+            _require(isinstance(getattr(self, name), bool), name, "true or false", getattr(self, name))
         _require(self.base in get_args(BaseChoice), "base", f"one of {', '.join(get_args(BaseChoice))}", self.base)
         _require(self.grid_sessions % self.placebo_step_sessions == 0, "placebo_step_sessions", "a divisor of grid_sessions", self._step)
         asked = self.relations

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pureplay.dataset import Dataset
@@ -14,13 +16,15 @@ from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, mix_table, 
 from pureplay.graph.hedging import Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
 from pureplay.graph.model import Model, predict
-from pureplay.panel import BoolArray, FloatArray, label_block
+from pureplay.panel import BoolArray, FloatArray, IndexArray, label_block
 from pureplay.stats.correlation import window
 from pureplay.studies.comovement_settings import ComovementSettings
 
 __all__ = ["Universe", "hedge_frames", "hedge_universe", "universes", "vintage_edges"]
 
-ARMS = ("graph", "news_only", "random_industry", "trailing", "expected")
+RowArray = npt.NDArray[np.int64]
+
+ARMS: Final = ("graph", "news_only", "random_industry", "trailing", "expected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,9 @@ def hedge_universe(
     )
 
 
-def _ranked(inputs: GraphInputs, panel: PairPanel, v: int, focal: np.ndarray, expected: FloatArray, model: Model, settings: ComovementSettings) -> dict[str, np.ndarray]:  # fmt: skip
+def _ranked(
+    inputs: GraphInputs, panel: PairPanel, v: int, focal: RowArray, expected: FloatArray, model: Model, settings: ComovementSettings
+) -> dict[str, IndexArray]:
     row, ground = int(panel.rows[v]), inputs.ground
     first = row + 1 - inputs.settings.trailing_sessions
     found = Vintage(
@@ -143,7 +149,7 @@ def _equal_weight(inputs: GraphInputs) -> FloatArray:
     there = np.isfinite(returns)
     count = there.sum(axis=1)
     total = np.where(there, returns, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
 
 
 def _benchmark(data: Dataset, inputs: GraphInputs, name: str) -> FloatArray | None:

@@ -1,12 +1,18 @@
 """Settings of the co-movement study beside those of the graph and of the forecast."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from pureplay.errors import SettingError
 from pureplay.stats.given import is_number, require_whole
 
 __all__ = ["ComovementSettings"]
+
+
+_WHOLE: Final = (
+    *(("largest", 2), ("hedge_names", 1), ("shortlist", 1), ("price_names", 2), ("minimum_variance_names", 0)),
+    *(("spillover_sessions", 1), ("seed", 0)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,14 @@ class ComovementSettings:
         for name in ("universes", "hedge_counts", "mix_weights", "spillover_horizons"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, least in (("largest", 2), ("hedge_names", 1), ("shortlist", 1), ("price_names", 2), ("spillover_sessions", 1), ("seed", 0)):
+        for name, least in (
+            ("largest", 2),
+            ("hedge_names", 1),
+            ("shortlist", 1),
+            ("price_names", 2),
+            ("spillover_sessions", 1),
+            ("seed", 0),
+        ):
             require_whole(getattr(self, name), name, least)
         require_whole(self.minimum_variance_names, "minimum_variance_names", 0)
         for name in ("hedge_counts", "spillover_horizons"):
