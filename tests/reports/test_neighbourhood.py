@@ -294,7 +294,7 @@ def test_the_drawing_answers_to_pointer_keys_and_filters(tmp_path: Path) -> None
     assert out["walked"] == out["entered"] == str(deep[1])
     assert out["undarkened"] == [50 - dark, dark]
     assert out["found"] == sum("Lithium" in (row["name"] or "") for row in rows)
-    assert out["strong"] == [strong, f"{strong} of 50 peers", "0.50"]
+    assert out["strong"] == [strong, f"{strong} of 50 shown", "0.50"]
     assert out["back"] == [50, 0, 0]
     assert out["between"] == links.height
     assert (out["row"], out["pressed"]) == ("0", "true")

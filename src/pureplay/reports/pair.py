@@ -137,7 +137,7 @@ def _cumulated(daily: pl.DataFrame, held: list[str]) -> Any:
             customdata=[signed(each) for each in rows["contribution"]],
             name=f"{name} window",
             mode="lines+markers",
-            line={"color": _SHADES[name], "width": 1.8, "dash": "solid" if name == "trailing" else "dash"},
+            line={"color": _SHADES[name], "width": 1.8},
             marker={"size": 4, "symbol": "circle" if name == "trailing" else "diamond"},
             hovertemplate="%{x}: adds %{customdata}, sum %{y:.3f}<extra></extra>",
         )
