@@ -200,7 +200,7 @@ def _daily(inputs: GraphInputs, windows: dict[str, slice], first: int, second: i
 def _z_scores(returns: FloatArray, *, common: bool) -> FloatArray:
     """z-scores over each one's own days, or over the common days; NaN where a stock has none or cannot be used."""
     usable = window(returns, first=0, last=returns.shape[0]).usable
-    base = np.where(np.isfinite(returns).all(axis=1)[:, None], returns, np.nan) if common else returns
+    base = np.where(np.isfinite(returns).all(axis=1, keepdims=True), returns, np.nan) if common else returns
     valid = np.isfinite(base)
     out = np.full(returns.shape, np.nan)
     for k in range(2):
