@@ -88,9 +88,7 @@ _PREDICTORS: Final = {
     "ledoit_wolf": "Ledoit–Wolf",
     "co_mention": "adding co-mention",
     "random_pairs": "fitted on random pairs",
-    "plain": "model, plain",
-    "interactions": "model, interactions",
-    "model": "model",
+    "expected_fwd_corr": "model with lamps",
 }
 _STUDENT: Final = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
 _TIMES: Final = "trailing_x_"
@@ -131,7 +129,7 @@ def sample_title(study: ComovementStudy, sample: str) -> str:
 
 def times(opened: int) -> str:
     """How often the lock box was opened."""
-    return "never opened" if not opened else "opened once" if opened == 1 else f"opened {opened} times"
+    return "not opened" if not opened else "opened once" if opened == 1 else f"opened {opened} times"
 
 
 def lockbox(study: ComovementStudy) -> str:
