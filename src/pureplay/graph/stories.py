@@ -20,7 +20,7 @@ from pureplay.stats.correlation import panel_correlations, window
 from pureplay.stats.given import is_whole_number
 from pureplay.stats.lookahead import forward_correlations
 
-__all__ = ["Neighbourhood", "PairStory", "neighbourhood", "pair_story"]
+__all__ = ["Neighbourhood", "PairStory", "column_of", "neighbourhood", "pair_story"]
 
 
 def pair_story(
@@ -33,7 +33,7 @@ def pair_story(
     that the data do not have or twice the same one, InsufficientDataError where the trailing window begins before the data.
     """
     row = _vintage(inputs, day)
-    first, second = sorted((_column(inputs, a), _column(inputs, b)))
+    first, second = sorted((column_of(inputs, a), column_of(inputs, b)))
     if first == second:
         raise SettingError(f"a pair is two different stocks, not {a!r} twice: name another one")
     columns = _pair(first, second)
@@ -91,7 +91,7 @@ def neighbourhood(
     """
     if not is_whole_number(most, 1):
         raise SettingError(f"most must be a whole number of at least 1 peer, not {most!r}")
-    row, column = _vintage(inputs, day), _column(inputs, asset)
+    row, column = _vintage(inputs, day), column_of(inputs, asset)
     axes = inputs.ground.axes
     code = axes.assets[column]
     edges = edges_of(inputs, row, model=model)
@@ -133,7 +133,8 @@ def _vintage(inputs: GraphInputs, day: date) -> int:
     return row
 
 
-def _column(inputs: GraphInputs, code: str) -> int:
+def column_of(inputs: GraphInputs, code: str) -> int:
+    """Column of a code; raises SettingError with the nearest codes where the data have no such stock."""
     assets = inputs.ground.axes.assets
     if code in assets:
         return assets.index(code)
