@@ -95,7 +95,8 @@ def test_every_edge_of_the_stock_is_a_peer_in_rank_order(inputs: GraphInputs, bu
         assert row["industry"] == inputs.ground.industries[inputs.ground.industry[ROW, column]]
     assert story.peers["name"].drop_nulls().to_list() == ["Peer"]
     assert story.peers["rank"].to_list() == list(range(1, story.total + 1))
-    assert falls(story.peers["trailing_corr"])
+    assert story.peers["confirmed"].is_sorted(descending=True), "without a forecast confirmed peers come first"
+    assert all(falls(part["trailing_corr"]) for part in story.peers.partition_by("confirmed"))
     assert story.peers["confirmed"].n_unique() == 2
 
 

@@ -12,6 +12,7 @@ from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.graph.comention import articles_of_pair, tender_pairs
 from pureplay.graph.edges import GraphInputs, edges_of, substrate
 from pureplay.graph.evidence import evidence
+from pureplay.graph.feed import peer_lists
 from pureplay.graph.lamps import lamps_at
 from pureplay.graph.model import Model, predict
 from pureplay.graph.story_records import ARTICLES, DAILY, EVIDENCE, LINKS, PEERS, Neighbourhood, PairStory
@@ -117,11 +118,11 @@ def neighbourhood(
 
 
 def _ranked(edges: pl.DataFrame, code: str) -> pl.DataFrame:
+    """Edges of a stock in the order of the peers feed."""
     own = edges.filter((pl.col("ts_a") == code) | (pl.col("ts_b") == code))
     own = own.with_columns(peer=pl.when(pl.col("ts_a") == code).then("ts_b").otherwise("ts_a"))
-    by = "expected_fwd_corr" if own["expected_fwd_corr"].is_not_null().any() else "trailing_corr"
-    keys = [by, "confirmed", "comention_strength", "peer"]
-    return own.sort(keys, descending=[True, True, True, False], nulls_last=True).with_row_index("rank", offset=1)
+    order = peer_lists(own).filter(pl.col("ts_code") == code).select("rank", "peer")
+    return order.join(own, on="peer", maintain_order="left")
 
 
 def _vintage(inputs: GraphInputs, day: date) -> int:
