@@ -133,7 +133,12 @@ def build_panel(
         counts.append(count)
     starts = np.concatenate([[0], np.cumsum([part.a.size for part in parts])]).astype(np.int64)
     if not starts[-1]:
-        raise InsufficientDataError("no vintage has a pair: give news (or links) of the months that the bars cover")
+        unmapped, untraded = (sum(int(str(count[name])) for count in counts) for name in ("unmapped", "untraded"))
+        raise InsufficientDataError(
+            f"none of the {rows.size} vintages has a pair: {unmapped} were left out because a stock has no entry in the product tree "
+            f"(products = {inputs.settings.products!r}) and {untraded} because one does not trade or has no size. Give news or links of "
+            "the months that the bars cover, on stocks that segments or industries describe"
+        )
     a, b = np.concatenate([part.a for part in parts]), np.concatenate([part.b for part in parts])
     settings, returns = inputs.settings, inputs.ground.returns
     if progress is not None:
