@@ -106,10 +106,22 @@ class Graph:
         assets: Sequence[str] | None = None,
         method: DiscountMethod = "retention",
         dark_factor: float = 0.8,
+        unlisted_factor: float = 1.0,
+        largest_ratio: float = 1.2,
+        strength: float = 1.0,
     ) -> Any:
         """The user's own correlation matrix with dark pairs discounted, positive semi-definite; see `graph.discount`."""
         named = None if assets is None else tuple(assets)
-        return discount(correlation, self.edges(day), assets=named, method=method, dark_factor=dark_factor)
+        return discount(
+            correlation,
+            self.edges(day),
+            assets=named,
+            method=method,
+            dark_factor=dark_factor,
+            unlisted_factor=unlisted_factor,
+            largest_ratio=largest_ratio,
+            strength=strength,
+        )
 
 
 def build_graph(

@@ -102,7 +102,7 @@ class GraphSettings:
         """Industry schemes from coarse to fine that stand for the product tree; empty where products are segments."""
         head, _, rest = str(self.products).partition(":")
         names = tuple(each.strip() for each in rest.split(","))
-        return names if head == "industries" and all(names) else ()
+        return names if head == "industries" and "" not in names else ()
 
     @property
     def close_minute(self) -> int:
