@@ -262,7 +262,7 @@ def returns_text(study: ComovementStudy) -> str:
 
 
 def _spill(row: Record) -> str:
-    return f"{str(row.get('relation')).replace('_', ' ')} at {count(row.get('horizon'))} sessions ({signed(row['mean_ic'], 4)})"
+    return f"{str(row.get('relation')).replace('_', ' ')} at {count(row.get('horizon'))} session{'s' * (row.get('horizon') != 1)} ({signed(row['mean_ic'], 4)})"
 
 
 def risk_text(study: ComovementStudy) -> str:
