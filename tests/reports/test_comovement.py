@@ -139,7 +139,7 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
         "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 Develop, CSI 300 Develop, CSI 1000 0 43.70 % 7,021",
         "Tender bids: rejected, for no effect of one sign stands in both develop and holdout",
-        "confirmed, 1 sessions +0.0030 +0.50 0.607 +0.027 590",
+        "confirmed, 1 session +0.0030 +0.50 0.607 +0.027 590",
         "shrunk and discounted by the graph 13.39 % −0.41 +0.31 26",
         "the same discounts on other pairs (placebo) 13.38 % −0.87 – 26",
         "unknown names 512",

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import polars as pl
 
 from pureplay.graph.settings import GraphSettings
-from pureplay.reports.formats import day, enumerate_words, flatten, plain
+from pureplay.reports.formats import DASH, count, day, enumerate_words, flatten, plain
 from pureplay.studies.comovement_records import ComovementStudy
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "lockbox",
     "ordered",
     "predictor_title",
+    "relation_title",
     "rows",
     "sample_title",
     "samples",
@@ -172,6 +173,12 @@ def group_title(group: str) -> str:
 def predictor_title(predictor: str) -> str:
     """A forecast in words."""
     return _PREDICTORS.get(predictor, predictor.replace("_", " "))
+
+
+def relation_title(row: Record, between: str = ", ") -> str:
+    """Relation and horizon of a row of the spillover test."""
+    horizon = row.get("horizon")
+    return f"{str(row.get('relation') or DASH).replace('_', ' ')}{between}{count(horizon)} session{'s' * (horizon != 1)}"
 
 
 def setting(study: ComovementStudy, name: str) -> str:

@@ -14,6 +14,7 @@ from pureplay.reports.comovement_rows import (
     known,
     ordered,
     predictor_title,
+    relation_title,
     rows,
     sample_title,
     samples,
@@ -281,7 +282,7 @@ def spillover(study: ComovementStudy) -> Sheet:
     def lines(held: Sequence[Record]) -> Iterator[Line]:
         for row in held:
             figures = (signed(row.get("mean_ic"), 4), signed(row.get("t"), 2), _p(row.get("p")), signed(row.get("icir")))
-            name = f"{str(row.get('relation') or DASH).replace('_', ' ')}, {count(row.get('horizon'))} sessions"
+            name = relation_title(row)
             yield Line(name, tuple(Cell(each) for each in (*figures, count(row.get("dates")))))
 
     return Sheet(("", "Mean rank IC", "EWC t", "p", "ICIR", "Dates"), tuple(_grouped(study, "spillover", lines)))

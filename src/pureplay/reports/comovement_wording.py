@@ -15,6 +15,7 @@ from pureplay.reports.comovement_rows import (
     known,
     lockbox,
     predictor_title,
+    relation_title,
     rows,
     samples,
     setting,
@@ -262,7 +263,7 @@ def returns_text(study: ComovementStudy) -> str:
 
 
 def _spill(row: Record) -> str:
-    return f"{str(row.get('relation')).replace('_', ' ')} at {count(row.get('horizon'))} sessions ({signed(row['mean_ic'], 4)})"
+    return f"{relation_title(row, ' at ')} ({signed(row['mean_ic'], 4)})"
 
 
 def risk_text(study: ComovementStudy) -> str:
