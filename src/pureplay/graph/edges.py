@@ -115,10 +115,12 @@ def build_panel(
 ) -> tuple[PairPanel, pl.DataFrame]:
     """Pairs and random pairs of many vintages with trailing and forward correlation, and a count of each vintage.
 
-    rows: sessions of the vintages, ascending. Only pairs of stocks of two issuers that trade on the session, have a size and an entry in the
-    product tree take part; the others are counted. The count: date, pairs, random, names, confirmed, dark, product_peer, the four lamps,
-    bid, unmapped (pairs left out because a firm has no entry in the tree), untraded (left out because a stock does not trade), same_issuer,
-    widened, short, beyond_one. Raises InsufficientDataError where there is no vintage, or no pair in any.
+    rows: sessions of the vintages, ascending. Only pairs of stocks that trade on the session, have a size and an entry in the product tree
+    take part; the others are counted. Two listings of one issuer are no pair of firms: their correlation would pass for that of
+    affiliates, so they are left out as well, and never drawn as a random pair. The count: date, pairs, random, names, confirmed, dark,
+    product_peer, the four lamps, bid, unmapped (pairs left out because a firm has no entry in the tree), untraded (left out because a
+    stock does not trade), one_issuer (left out as two listings of one), widened, short, beyond_one. Raises InsufficientDataError where
+    there is no vintage, or no pair in any.
     """
     if not rows.size:
         raise InsufficientDataError(
