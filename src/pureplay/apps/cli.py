@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pureplay.apps import commands_data, commands_signal, commands_study, commands_trials
+from pureplay.apps import commands_data, commands_graph, commands_signal, commands_study, commands_trials
 from pureplay.apps.console import console, escape
 from pureplay.errors import PureplayError
 
@@ -28,6 +28,7 @@ app.command()(commands_signal.explain)
 app.command()(commands_study.study)
 app.command()(commands_study.battery)
 app.command()(commands_study.portfolio)
+app.add_typer(commands_graph.graph)
 app.command()(commands_trials.trials)
 app.command()(commands_data.synthetic)
 

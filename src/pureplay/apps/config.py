@@ -12,7 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 from pureplay.errors import SettingError
 from pureplay.evaluate.cells import Battery
 from pureplay.evaluate.portfolio.settings import PortfolioSettings
+from pureplay.graph.forecast import ForecastSettings
+from pureplay.graph.settings import GraphSettings
 from pureplay.signals.settings import SignalSettings
+from pureplay.studies.amplification_settings import AmplificationSettings
+from pureplay.studies.comovement_settings import ComovementSettings
 from pureplay.studies.evaluation import Evaluation
 from pureplay.studies.portfolio_settings import PortfolioStudySettings
 from pureplay.studies.settings import StudySettings
@@ -20,12 +24,25 @@ from pureplay.studies.settings import StudySettings
 __all__ = ["RunConfig", "read_config"]
 
 T = TypeVar("T")
+_SECTIONS: Final[dict[str, type]] = {
+    "signal": SignalSettings,
+    "evaluation": Evaluation,
+    "battery": Battery,
+    "study": StudySettings,
+    "portfolio": PortfolioSettings,
+    "portfolio_study": PortfolioStudySettings,
+    "graph": GraphSettings,
+    "forecast": ForecastSettings,
+    "graph_study": ComovementSettings,
+    "amplifier": AmplificationSettings,
+}
+"""Tables of a configuration file and what each is read into."""
 _KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number", date: "a date", str: "a text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """name: of the run. data: dataset folder, relative to the current directory. signal to portfolio_study: settings.
+    """name: of the run. data: dataset folder, relative to the current directory. signal to amplifier: settings.
 
     rules: name of market rules, or the path of their TOML file. given, signal_given: settings of [evaluation] and [signal] that stand in
     the file; the others are defaults.
@@ -39,6 +56,10 @@ class RunConfig:
     study: StudySettings = field(default_factory=StudySettings)
     portfolio: PortfolioSettings = field(default_factory=PortfolioSettings)
     portfolio_study: PortfolioStudySettings = field(default_factory=PortfolioStudySettings)
+    graph: GraphSettings = field(default_factory=GraphSettings)
+    forecast: ForecastSettings = field(default_factory=ForecastSettings)
+    graph_study: ComovementSettings = field(default_factory=ComovementSettings)
+    amplifier: AmplificationSettings = field(default_factory=AmplificationSettings)
     rules: str = "cn"
     given: tuple[str, ...] = ()
     signal_given: tuple[str, ...] = ()
@@ -59,23 +80,18 @@ def read_config(path: Path) -> RunConfig:
         raise SettingError(f"{path} cannot be read ({error.strerror}): give the path of a TOML file such as examples/cn.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not TOML in UTF-8: {error}") from error
-    _known(content, ["name", "data", "rules", "signal", "evaluation", "battery", "study", "portfolio", "portfolio_study"], str(path))
+    _known(content, ["name", "data", "rules", *_SECTIONS], str(path))
     for key in ("name", "data", "rules"):
         if key in content and not (isinstance(content[key], str) and content[key].strip()):
             raise SettingError(f'{path}: {key} must be a text such as {key} = "cn", not {content[key]!r}')
-    evaluation = _section(Evaluation, content.get("evaluation", {}), f"{path} [evaluation]")
+    sections: dict[str, Any] = {name: _section(kind, content.get(name, {}), f"{path} [{name}]") for name, kind in _SECTIONS.items()}
     return RunConfig(
         name=content.get("name", path.stem),
         data=Path(content["data"]) if "data" in content else None,
-        signal=_section(SignalSettings, content.get("signal", {}), f"{path} [signal]"),
-        evaluation=evaluation,
-        battery=_section(Battery, content.get("battery", {}), f"{path} [battery]"),
-        study=_section(StudySettings, content.get("study", {}), f"{path} [study]"),
-        portfolio=_section(PortfolioSettings, content.get("portfolio", {}), f"{path} [portfolio]"),
-        portfolio_study=_section(PortfolioStudySettings, content.get("portfolio_study", {}), f"{path} [portfolio_study]"),
         rules=content.get("rules", "cn"),
         given=tuple(content.get("evaluation", {})),
         signal_given=tuple(content.get("signal", {})),
+        **sections,
     )
 
 

@@ -13,13 +13,17 @@ from plotly.offline import get_plotlyjs
 
 from pureplay.reports.gallery import Chart
 
-__all__ = ["fill"]
+__all__ = ["fill", "part", "script"]
 
 _JSON_IN_HTML: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-def fill(template: str, charts: Sequence[Chart], context: dict[str, Any]) -> str:
-    """A template as a page that loads nothing: charts' data, and plotly once where there is a chart, stand in it. All text is escaped."""
+def fill(template: str, charts: Sequence[Chart], context: dict[str, Any], *, scripts: Sequence[str] = ()) -> str:
+    """A template as a page that loads nothing: charts' data, and plotly once where there is a chart, stand in it. All text is escaped.
+
+    scripts: sources of our own (see `script`), each run once at the end of the page, after the charts.
+    """
+    own = tuple(dict.fromkeys(scripts))
     page = (
         _environment()
         .get_template(template)
@@ -29,10 +33,22 @@ def fill(template: str, charts: Sequence[Chart], context: dict[str, Any]) -> str
             chart_data={chart.key: _chart_json(chart) for chart in charts},
             plotly=Markup(get_plotlyjs()) if charts else "",
             starter=Markup(_starter()) if charts else "",
-            policy=_policy([get_plotlyjs(), _starter()] if charts else []),
+            scripts=[Markup(each) for each in own],
+            policy=_policy([*([get_plotlyjs(), _starter()] if charts else []), *own]),
         )
     )
     return page if page.endswith("\n") else f"{page}\n"
+
+
+def part(template: str, context: dict[str, Any]) -> Markup:
+    """A template as a piece of a page, to be put into another one as it is. All text is escaped."""
+    return Markup(_environment().get_template(template).render(**context))
+
+
+@cache
+def script(name: str) -> str:
+    """Source of one of our scripts among the templates, for `fill`."""
+    return _environment().get_template(name).render()
 
 
 @cache
@@ -46,9 +62,8 @@ def _environment() -> jinja2.Environment:
     )
 
 
-@cache
 def _starter() -> str:
-    return _environment().get_template("charts.js").render()
+    return script("charts.js")
 
 
 def _policy(scripts: Sequence[str]) -> str:

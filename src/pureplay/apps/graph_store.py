@@ -1,0 +1,191 @@
+"""A graph on disk: one Parquet file a vintage; a vintage whose inputs are those it was built from is kept, not built again."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pureplay.apps.folders import replace_folder
+from pureplay.apps.outputs import plain
+from pureplay.dataset import MANIFEST, Dataset, file_sha256, write_json
+from pureplay.errors import SettingError
+from pureplay.graph.comention import co_mentions, tender_pairs
+from pureplay.graph.edges import GraphInputs, edges_of, load_inputs
+from pureplay.graph.feed import EDGES, MODEL_FILE, PEERS, peer_lists, vintage_rows
+from pureplay.graph.model import Model
+from pureplay.graph.settings import GraphSettings
+from pureplay.parallel import source_digest
+
+__all__ = ["Built", "graph_fault", "write_graph"]
+
+KIND: Final = "graph"
+Progress = Callable[[str], None]
+_TABLES: Final = ("segments", "filings", "taxonomy", "supply_edges", "disclosed_links", "affiliates", "assets", "industries")
+_KNOWN: Final = ("publish_date", "start_date", "list_date")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build did: vintages in the folder, how many were built anew and kept, pairs of the last one."""
+
+    vintages: int
+    built: int
+    kept: int
+    last: date
+    pairs: int
+
+
+def graph_fault(folder: Path) -> str:
+    """A graph is replaced only where its manifest says that it is one and names every file."""
+    manifest = _manifest(folder)
+    if manifest.get("kind") != KIND or not isinstance(manifest.get("vintages"), dict):
+        return f"it is not a graph of pureplay (no {MANIFEST} of kind {KIND!r})"
+    named = {MANIFEST, MODEL_FILE, EDGES, PEERS}
+    named |= {f"{place}/T={day}.parquet" for place in (EDGES, PEERS) for day in manifest["vintages"]}
+    strange = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*"))]
+    strange = [name for name in strange if name not in named]
+    return f"it holds {', '.join(strange[:5])}, which its {MANIFEST} does not name" if strange else ""
+
+
+def write_graph(
+    out: Path,
+    data: Dataset,
+    settings: GraphSettings,
+    *,
+    manifest: Mapping[str, Any],
+    dates: Sequence[date] | None = None,
+    model: Model | None = None,
+    in_sample: bool = False,
+    progress: Progress,
+) -> Built:
+    """Write the vintages of a graph to a folder, which holds the old graph or the new one whatever happens.
+
+    Vintages in the folder whose inputs, settings, model and code are the same are taken over by their hash; all others are built. Vintages
+    that the folder holds and that are not asked for are left out. Raises SettingError for a model of another graph.
+    """
+    if model is not None and model.settings.get("graph") != settings.to_dict():
+        given, wanted = model.settings.get("graph", {}), settings.to_dict()
+        differ = ", ".join(sorted(name for name in wanted if given.get(name) != wanted[name]))
+        raise SettingError(f"the model was fitted on another graph ({differ} differ): build with its settings, or run the study on these")
+    inputs = load_inputs(data, settings)
+    rows = vintage_rows(inputs, dates)
+    own = None if model is None else model.to_dict()
+    seals = _seals(data, inputs, rows, {"settings": settings.to_dict(), "model": own, "in_sample": in_sample})
+    old = _manifest(out).get("vintages", {}) if out.is_dir() and not graph_fault(out) else {}
+    made: dict[str, Any] = {}
+    counts = {"built": 0, "kept": 0}
+
+    def fill(folder: Path) -> None:
+        for place in (EDGES, PEERS):
+            (folder / place).mkdir()
+        for number, (row, seal) in enumerate(zip(rows.tolist(), seals, strict=True)):
+            day = str(inputs.ground.axes.sessions.dates[row].astype("datetime64[D]"))
+            names = [f"{place}/T={day}.parquet" for place in (EDGES, PEERS)]
+            if _same(out, old.get(day), seal, names):
+                for name in names:
+                    _take(out / name, folder / name)
+                made[day] = old[day]
+                counts["kept"] += 1
+                continue
+            progress(f"vintage {day}, {number + 1} of {rows.size}")
+            made[day] = {"seal": seal, **_write(folder, names, edges_of(inputs, row, model=model, in_sample=in_sample))}
+            counts["built"] += 1
+        if model is not None:
+            write_json(folder / MODEL_FILE, model.to_dict())
+        write_json(folder / MANIFEST, plain({"kind": KIND, **manifest, "settings": settings.to_dict(), "vintages": made}))
+
+    replace_folder(out, fill, fault=graph_fault)
+    last = max(made)
+    return Built(vintages=len(made), last=date.fromisoformat(last), pairs=made[last]["pairs"], built=counts["built"], kept=counts["kept"])
+
+
+def _write(folder: Path, names: Sequence[str], edges: pl.DataFrame) -> dict[str, Any]:
+    for name, frame in zip(names, (edges, peer_lists(edges)), strict=True):
+        frame.write_parquet(folder / name, compression="zstd", compression_level=1)
+    hashes = [file_sha256(folder / name) for name in names]
+    return {"edges_sha256": hashes[0], "peers_sha256": hashes[1], "pairs": edges.height}
+
+
+def _same(out: Path, record: Any, seal: str, names: Sequence[str]) -> bool:
+    if not isinstance(record, dict) or record.get("seal") != seal:
+        return False
+    hashes = (record.get("edges_sha256"), record.get("peers_sha256"))
+    return all((out / name).is_file() and file_sha256(out / name) == wanted for name, wanted in zip(names, hashes, strict=True))
+
+
+def _take(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)
+
+
+def _seals(data: Dataset, inputs: GraphInputs, rows: npt.NDArray[np.int64], common: Mapping[str, Any]) -> list[str]:
+    """Digest of everything that a vintage is made of: settings, code, returns of the window, pairs of the news, links known by then."""
+    base = json.dumps({**common, "code": source_digest(), "polars": pl.__version__}, sort_keys=True, default=str).encode()
+    known = _known_sums(data, inputs.ground.axes.sessions.dates[rows].astype("datetime64[D]"))
+    codes, length = np.array(inputs.ground.axes.assets), inputs.settings.trailing_sessions
+    out = []
+    for row, facts in zip(rows.tolist(), known, strict=True):
+        seal = hashlib.sha256(base)
+        block = inputs.ground.returns[row + 1 - length : row + 1]
+        there = np.isfinite(block).any(axis=0)
+        for part in (codes[there], np.ascontiguousarray(block[:, there])):
+            seal.update(part.tobytes())
+        if inputs.news is not None:
+            found, bids = co_mentions(inputs.news, row, inputs.settings), tender_pairs(inputs.news, row, inputs.settings)
+            for part in (codes[found.a], codes[found.b], found.strength, found.days, codes[bids[0]], codes[bids[1]]):
+                seal.update(part.tobytes())
+        else:
+            seal.update(codes[inputs.eligible(row)].tobytes())
+        seal.update(repr(facts).encode())
+        out.append(seal.hexdigest())
+    return out
+
+
+def _known_sums(data: Dataset, days: npt.NDArray[np.datetime64]) -> list[tuple[int, ...]]:
+    """For each day a checksum of the rows of every table of links that were known by then, whatever their order.
+
+    A row counts from its last date of knowledge on, an end date from that date on: a later one is not known yet.
+    """
+    columns: list[npt.NDArray[np.uint64]] = []
+    for name in _TABLES:
+        if not data.has(name):
+            continue
+        frame = data.frame(name)
+        ends = [each for each in ("end_date", "delist_date") if each in frame.columns]
+        dates = [pl.col(each) for each in _KNOWN if each in frame.columns]
+        known = frame.select(pl.max_horizontal(dates) if dates else pl.lit(None, dtype=pl.Date)).to_series()
+        columns.append(_running(known, frame.drop(ends).hash_rows(seed=1), days))
+        for end in ends:
+            ended = frame.select(pl.all().exclude(ends), pl.col(end)).hash_rows(seed=2)
+            columns.append(_running(frame[end], ended, days, ends=True))
+    return [tuple(int(column[k]) for column in columns) for k in range(days.size)]
+
+
+def _running(known: pl.Series, hashes: pl.Series, days: npt.NDArray[np.datetime64], *, ends: bool = False) -> npt.NDArray[np.uint64]:
+    """Sum (modulo 2^64) of the hashes of rows dated no later than each day; rows without a date count from the start, ends never."""
+    dates = known.to_numpy().astype("datetime64[D]")
+    keep = ~np.isnat(dates) if ends else np.ones(dates.size, dtype=np.bool_)
+    dates = np.where(np.isnat(dates), np.datetime64("0001-01-01"), dates)[keep]
+    order = np.argsort(dates, kind="stable")
+    total = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes.to_numpy()[keep][order], dtype=np.uint64)])
+    found: npt.NDArray[np.uint64] = total[np.searchsorted(dates[order], days, side="right")]
+    return found
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
