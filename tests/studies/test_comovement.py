@@ -55,7 +55,7 @@ def test_while_the_box_is_shut_there_is_no_figure_of_the_holdout() -> None:
     assert made.opened == 0
     assert made.openings.height == 0
     assert set(made.bids["verdict"]) == {"not decided: the lock box is shut"}
-    assert {"develop", "embargo", "holdout", "no_forward"} == set(made.vintages["split"])
+    assert {"develop", "holdout", "no_forward"} == set(made.vintages["split"])
 
 
 def test_an_open_box_adds_the_holdout_and_changes_nothing_of_develop() -> None:
@@ -134,6 +134,8 @@ FORECAST_MATTERS: dict[str, Any] = {
     "fewest_vintages": 2,
 }
 STUDY_MATTERS: dict[str, Any] = {
+    "first_vintage": date(2024, 9, 2),
+    "last_vintage": date(2025, 9, 30),
     "universes": ("syn300",),
     "largest": 10,
     "hedge_counts": (2, 3),
@@ -148,6 +150,8 @@ STUDY_MATTERS: dict[str, Any] = {
     "seed": 8,
 }
 WHERE = {
+    "first_vintage": {"vintages", "fama_macbeth"},
+    "last_vintage": {"vintages", "fama_macbeth"},
     "universes": {"hedge"},
     "largest": {"hedge"},
     "hedge_counts": {"hedge"},
@@ -180,7 +184,7 @@ def test_every_setting_of_the_study_matters(name: str) -> None:
     usual = study(given, settings=alone)[0] if alone else shut()[0]
     made, _ = study(given, settings={**alone, name: STUDY_MATTERS[name]})
     assert set(differing(usual, made)) >= WHERE[name]
-    assert made.settings["study"][name] == STUDY_MATTERS[name]
+    assert made.settings["study"][name] == replace(STUDY, **{name: STUDY_MATTERS[name]}).to_dict()[name]
 
 
 @pytest.mark.parametrize("name", [each.name for each in fields(ForecastSettings)])

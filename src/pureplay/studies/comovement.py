@@ -36,6 +36,7 @@ __all__ = ["Opening", "published", "run_comovement", "stands"]
 
 Progress = Callable[[str], None]
 _CRITICAL_P = 0.05
+_HELD = 20  # sessions for which a minimum-variance portfolio is held at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +274,8 @@ def _minimum_variance(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
         edges,
         names=lab.settings.minimum_variance_names,
         trailing=graph.trailing_sessions,
+        # no longer than the forward window, which for develop ends before the holdout
+        forward=min(_HELD, graph.forward_sessions),
         sessions_per_year=sessions_per_year(ground.axes.sessions),
         seed=lab.settings.seed,
     ).table
