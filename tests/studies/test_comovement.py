@@ -261,7 +261,7 @@ def test_too_few_names_for_a_rank_correlation_is_a_reason() -> None:
 
 
 def test_without_lasting_outcomes_there_is_no_study() -> None:
-    with pytest.raises(InsufficientDataError, match="move holdout_start"):
+    with pytest.raises(InsufficientDataError, match="Give a later holdout_start"):
         study(forecast={"holdout_start": date(2010, 1, 1)})
     with pytest.raises(TableError, match="mentions"):
         study(changed(data(), mentions=None))
