@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from pureplay.errors import SettingError
 from pureplay.graph.edges import edges_of
 from pureplay.graph.model import predict
-from pureplay.studies.comovement_hedges import hedge_frames, hedge_universe, universes, vintage_edges
+from pureplay.studies.comovement_hedges import arms_with_baskets, hedge_frames, hedge_universe, universes, vintage_edges
 from tests.graph.small_market import changed, data, day_of, inputs, panel, rows
 from tests.studies.small_comovement import STUDY, shut
 
@@ -64,7 +65,7 @@ def test_an_index_is_its_own_return_or_that_of_its_closes() -> None:
     for each in closes:
         close = [line["close"] for line in table.to_dicts() if line["index"] == each.name]
         assert math.isnan(each.index[0])
-        assert each.index[1:].tolist() == [now / before - 1 for before, now in zip(close[:-1], close[1:], strict=True)]
+        assert each.index[1:].tolist() == [now / before - 1 for before, now in pairwise(close)]
     holes = table.with_columns(ret=pl.when(pl.col("date") != days[7]).then("ret"))
     filled, _ = universes(changed(data(), benchmarks=holes), inputs(), panel()[0], EVERY)
     for each, step in zip(filled, closes, strict=True):
@@ -126,18 +127,20 @@ def test_every_member_that_trades_is_hedged_and_the_tables_are_labelled() -> Non
     ]
     assert list(zip(hedges.vintage.tolist(), hedges.asset.tolist(), strict=True)) == wanted
     mask = hedges.vintage < 2
-    table, sizes, mix = hedge_frames(hedges, inputs(), made, STUDY, mask, {"sample": "x", "universe": "u"})
+    arms, lost = arms_with_baskets(hedges, mask)
+    assert arms == ["graph", "news_only", "random_industry", "trailing", "expected", "index", "industry"]
+    assert lost == []
+    table, sizes, mix = hedge_frames(hedges, arms, inputs(), made, STUDY, mask, {"sample": "x", "universe": "u"})
     for frame in (table, sizes, mix):
         assert frame.columns[:2] == ["sample", "universe"]
         assert frame.select("sample", "universe").unique().rows() == [("x", "u")]
-    arms = ["graph", "news_only", "random_industry", "trailing", "expected", "index", "industry"]
     assert table["arm"].unique(maintain_order=True).to_list() == arms
     assert table["names"].unique().sort().to_list() == [1, 3]
     assert sizes["size_group"].unique().sort().to_list() == [1, 2, 3, 4, 5]
     assert mix["weight"].to_list() == [0.0, 0.5]
-    everything = hedge_frames(hedges, inputs(), made, STUDY, np.ones_like(mask), {"sample": "x", "universe": "u"})[0]
+    everything = hedge_frames(hedges, arms, inputs(), made, STUDY, np.ones_like(mask), {"sample": "x", "universe": "u"})[0]
     both = [frame.with_columns(every=pl.col("stock_months") + pl.col("dropped"))["every"].to_list() for frame in (table, everything)]
     assert set(both[0]) == {int(mask.sum())}
     assert set(both[1]) == {len(wanted)}
-    without = hedge_frames(hedges, inputs(), made, replace(STUDY, mix_weights=()), mask, {"sample": "x", "universe": "u"})
+    without = hedge_frames(hedges, arms, inputs(), made, replace(STUDY, mix_weights=()), mask, {"sample": "x", "universe": "u"})
     assert without[2].height == 0
