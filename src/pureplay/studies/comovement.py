@@ -105,15 +105,7 @@ def run_comovement(
     samples = {sample: numbers[paired[numbers]] for sample, numbers in samples.items()}
     lab = _Lab(data, inputs, panel, until, parts, model, expected, forecast, settings)
     for sample, numbers in samples.items():
-        with clock.stage(f"regressions, {sample}"):
-            _regressions(lab, found, sample, numbers)
-        with clock.stage(f"retention, {sample}"):
-            found.add("retention", partial(_retention, lab, numbers), sample=sample)
-        with clock.stage(f"spillover, {sample}"):
-            _spillover(lab, found, sample, numbers)
-        with clock.stage(f"minimum variance, {sample}"):
-            if settings.minimum_variance_names:
-                found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
+        _sample(lab, found, sample, numbers, clock)
     with clock.stage("hedges"):
         notes = _hedges(lab, found, samples, clock.say)
     found.tables["bids"] = [_verdict(found.table("fama_macbeth"))]
@@ -128,13 +120,7 @@ def run_comovement(
         refused=pl.DataFrame(found.refused, schema={"part": pl.String, "reason": pl.String}, orient="row"),
         coefficients=model.to_dict(),
         settings={"graph": graph.to_dict(), "forecast": forecast.to_dict(), "study": settings.to_dict()},
-        data={
-            "sessions": len(days),
-            "first": str(days[0]),
-            "last": str(days[-1]),
-            "stocks": len(panel.assets),
-            "size": inputs.ground.size_is,
-        },
+        data=_data(inputs),
         seconds=clock.seconds,
         notes=(*study_notes(data, inputs, panel, model, parts, forecast), *notes),
         **{each: found.table(each) for each in _TABLES},
@@ -166,6 +152,24 @@ class _Lab:
     expected: FloatArray
     forecast: ForecastSettings
     settings: ComovementSettings
+
+
+def _data(inputs: GraphInputs) -> dict[str, Any]:
+    axes = inputs.ground.axes
+    first, last = str(axes.sessions.dates[0]), str(axes.sessions.dates[-1])
+    return {"sessions": len(axes.sessions), "first": first, "last": last, "stocks": len(axes.assets), "size": inputs.ground.size_is}
+
+
+def _sample(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray, clock: StageClock) -> None:
+    with clock.stage(f"regressions, {sample}"):
+        _regressions(lab, found, sample, numbers)
+    with clock.stage(f"retention, {sample}"):
+        found.add("retention", partial(_retention, lab, numbers), sample=sample)
+    with clock.stage(f"spillover, {sample}"):
+        _spillover(lab, found, sample, numbers)
+    with clock.stage(f"minimum variance, {sample}"):
+        if lab.settings.minimum_variance_names:
+            found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
 
 
 def _regressions(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
