@@ -106,15 +106,7 @@ def run_comovement(
     samples = {sample: numbers[paired[numbers]] for sample, numbers in samples.items()}
     lab = _Lab(data, inputs, panel, until, parts, model, expected, forecast, settings)
     for sample, numbers in samples.items():
-        with clock.stage(f"regressions, {sample}"):
-            _regressions(lab, found, sample, numbers)
-        with clock.stage(f"retention, {sample}"):
-            found.add("retention", partial(_retention, lab, numbers), sample=sample)
-        with clock.stage(f"spillover, {sample}"):
-            _spillover(lab, found, sample, numbers)
-        with clock.stage(f"minimum variance, {sample}"):
-            if settings.minimum_variance_names:
-                found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
+        _sample(lab, found, sample, numbers, clock)
     with clock.stage("hedges"):
         notes = _hedges(lab, found, samples, clock.say)
     found.tables["bids"] = [_verdict(found.table("fama_macbeth"))]
@@ -174,6 +166,18 @@ def _record(
         notes=(*study_notes(lab.data, lab.inputs, lab.panel, lab.model, lab.parts, lab.forecast), *notes),
         **{each: found.table(each) for each in _TABLES},
     )
+
+
+def _sample(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray, clock: StageClock) -> None:
+    with clock.stage(f"regressions, {sample}"):
+        _regressions(lab, found, sample, numbers)
+    with clock.stage(f"retention, {sample}"):
+        found.add("retention", partial(_retention, lab, numbers), sample=sample)
+    with clock.stage(f"spillover, {sample}"):
+        _spillover(lab, found, sample, numbers)
+    with clock.stage(f"minimum variance, {sample}"):
+        if lab.settings.minimum_variance_names:
+            found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
 
 
 def _regressions(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
