@@ -71,8 +71,8 @@ def test_the_columns_of_the_feeds_are_those_of_the_code() -> None:
     listed = {name: kind for names, kind, _ in table(GRAPH, "`comovement_edges/") for name in re.findall(r"`(\w+)`", names)}
     assert sorted(listed) == sorted(made.columns)
     assert {name: str(kind) for name, kind in made.schema.items()} == listed
-    peers = GRAPH[GRAPH.index("`comovement_peers/T=") :].split("\n\n")[0]
-    order = "`expected_fwd_corr`, or `trailing_corr`\nwhere that is null"
+    peers = " ".join(GRAPH[GRAPH.index("`comovement_peers/T=") :].split("\n\n")[0].split())
+    order = "then by `expected_fwd_corr`, or `trailing_corr` where that is null"
     assert order in peers
     assert re.findall(r"`(\w+)`", peers.partition(":")[2].replace(order, "")) == peer_lists(made).columns
     amplifier = {name: kind for names, kind, _ in table(AMPLIFIER, "## The graph") for name in re.findall(r"`(\w+)`", names)}
