@@ -22,9 +22,16 @@ NEW = "000000.SZ"
 
 @cache
 def data() -> Dataset:
-    """80 stocks over 400 sessions, through the checks of the border."""
-    made = market(**{**preset("comovement"), "stocks": 80, "sessions": 400, "seed": 3})
-    return Dataset.from_frames(made.tables, calendar="XSHG", notes={"synthetic": True})
+    """80 stocks over 400 sessions, some of them missing, with a few boards that share a person; through the checks of the border."""
+    made = dict(market(**{**preset("comovement"), "stocks": 80, "sessions": 400, "seed": 3}).tables)
+    rng = np.random.default_rng(5)
+    made["bars"] = made["bars"].filter(pl.Series(rng.random(made["bars"].height) > 0.03))
+    names = made["assets"]["asset"].sort().to_list()
+    seats = [(f"person {k % 20}", names[k], date(2020, 1, 1), None, None, "executive") for k in range(60)]
+    made["affiliates"] = pl.concat([made["affiliates"], pl.DataFrame(seats, schema=made["affiliates"].schema, orient="row")])
+    tables = ("bars", "assets", "taxonomy", "filings", "segments", "industries", "supply_edges", "disclosed_links", "affiliates")
+    news = ("mentions", "index_members", "benchmarks")
+    return Dataset.from_frames({name: made[name] for name in (*tables, *news)}, calendar="XSHG", notes={"synthetic": True})
 
 
 @cache

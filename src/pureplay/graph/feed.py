@@ -106,10 +106,22 @@ class Graph:
         assets: Sequence[str] | None = None,
         method: DiscountMethod = "retention",
         dark_factor: float = 0.8,
+        unlisted_factor: float = 1.0,
+        largest_ratio: float = 1.2,
+        strength: float = 1.0,
     ) -> Any:
         """The user's own correlation matrix with dark pairs discounted, positive semi-definite; see `graph.discount`."""
         named = None if assets is None else tuple(assets)
-        return discount(correlation, self.edges(day), assets=named, method=method, dark_factor=dark_factor)
+        return discount(
+            correlation,
+            self.edges(day),
+            assets=named,
+            method=method,
+            dark_factor=dark_factor,
+            unlisted_factor=unlisted_factor,
+            largest_ratio=largest_ratio,
+            strength=strength,
+        )
 
 
 def build_graph(
@@ -157,8 +169,8 @@ def peer_lists(edges: pl.DataFrame) -> pl.DataFrame:
     """Ranked peers of every stock of a vintage, the `comovement_peers` feed.
 
     Columns trade_date, ts_code, rank (1 = best), peer, expected_fwd_corr, trailing_corr, n_lamps, confirmed, dark, comention_strength.
-    Confirmed peers come before the others; then by expected_fwd_corr, by trailing_corr where that is null, with null last; then by strength
-    and code. Sorted by ts_code and rank.
+    By expected_fwd_corr; pairs without one, which are all where there is no model, by whether they are confirmed, then by trailing_corr,
+    strength and code; null comes last. Sorted by ts_code and rank.
     """
     both = pl.concat(
         [
@@ -166,10 +178,8 @@ def peer_lists(edges: pl.DataFrame) -> pl.DataFrame:
             for one, other in (("ts_a", "ts_b"), ("ts_b", "ts_a"))
         ]
     )
-    known = pl.coalesce("expected_fwd_corr", "trailing_corr")
-    order = both.with_columns(_known=known).sort(
-        ["ts_code", "confirmed", "_known", "comention_strength", "peer"], descending=[False, True, True, True, False], nulls_last=True
-    )
+    keys = ["ts_code", "expected_fwd_corr", "confirmed", "trailing_corr", "comention_strength", "peer"]
+    order = both.sort(keys, descending=[False, True, True, True, True, False], nulls_last=True)
     ranked = order.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("ts_code"))
     return ranked.select("trade_date", "ts_code", "rank", "peer", *_SAID)
 

@@ -42,10 +42,18 @@ class Ground:
 
 
 def load_ground(data: Dataset, settings: GraphSettings) -> Ground:
-    """Blocks of a dataset; raises TableError where bars are absent, InsufficientDataError where they have neither values nor volumes."""
+    """Blocks of a dataset.
+
+    Raises TableError where bars are absent, InsufficientDataError where they have neither values nor volumes, or settings ask for returns
+    less those of an industry that no stock has.
+    """
     market = load_market(data)
     size, size_is = _size(data, market)
     labels, codes = _industry(data, market.axes)
+    if settings.returns == "industry" and not (labels >= 0).any():
+        raise InsufficientDataError(
+            "returns = 'industry' needs the industry of some stock on some session: give industries, or take 'market'"
+        )
     return Ground(
         market=market, returns=_less_mean(market.returns, labels, settings), size=size, size_is=size_is, industry=labels, industries=codes
     )

@@ -91,9 +91,7 @@ class GraphSettings:
         _require(months is None or is_whole_number(months, 1), "stale_months", "at least 1 month, or None for never", months)
         _require(self.deep_depth >= self.peer_depth, "deep_depth", f"at least peer_depth, which is {self.peer_depth}", self.deep_depth)
         _require(self.products == "segments" or bool(self.schemes), "products", "'segments' or 'industries:SCHEME,…'", self.products)
-        _require(
-            isinstance(self.close, str) and bool(_CLOCK.fullmatch(self.close)), "close", "hours and minutes such as '15:00'", self.close
-        )
+        _require(bool(_CLOCK.fullmatch(str(self.close))), "close", "hours and minutes such as '15:00'", self.close)
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
@@ -104,7 +102,7 @@ class GraphSettings:
         """Industry schemes from coarse to fine that stand for the product tree; empty where products are segments."""
         head, _, rest = str(self.products).partition(":")
         names = tuple(each.strip() for each in rest.split(","))
-        return names if head == "industries" and all(names) else ()
+        return names if head == "industries" and "" not in names else ()
 
     @property
     def close_minute(self) -> int:

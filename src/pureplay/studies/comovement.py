@@ -15,7 +15,6 @@ from pureplay.errors import InsufficientDataError
 from pureplay.graph.arrays import PairPanel
 from pureplay.graph.edges import GraphInputs, build_panel, load_inputs
 from pureplay.graph.forecast import ForecastSettings, Split, coefficient_frame, fit, fit_model, split
-from pureplay.graph.ground import month_ends
 from pureplay.graph.minimum_variance import minimum_variance
 from pureplay.graph.model import Model, Variant, predict
 from pureplay.graph.permutation import sector_permutation
@@ -31,12 +30,12 @@ from pureplay.studies.comovement_notes import articles_frame, study_notes
 from pureplay.studies.comovement_records import ComovementStudy
 from pureplay.studies.comovement_settings import ComovementSettings
 from pureplay.studies.comovement_spillover import spillover
+from pureplay.studies.comovement_vintages import require_develop, vintage_rows
 
 __all__ = ["Opening", "published", "run_comovement", "stands"]
 
 Progress = Callable[[str], None]
 _CRITICAL_P = 0.05
-_LATEST: Final = np.datetime64("9999-12-31")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +91,11 @@ def run_comovement(
     with clock.stage("reading"):
         inputs = load_inputs(data, graph)
     with clock.stage("vintages"):
-        rows, until = _vintages(inputs, settings)
+        rows, until = vintage_rows(inputs, settings)
         panel, vintages = build_panel(inputs, rows, seed=settings.seed, progress=clock.say)
     days = inputs.ground.axes.sessions.dates
     parts = split(panel, holdout_start=forecast.holdout_start, forward_sessions=graph.forward_sessions, sessions=days)
+    require_develop(parts, graph)
     with clock.stage("model"):
         model = fit_model(panel, parts.develop, forecast, graph=graph, sessions=days, fingerprint=data.fingerprint())
         expected = predict(model, panel.trailing, panel.lamps, panel.news)
@@ -119,25 +119,6 @@ def run_comovement(
     found.tables["bids"] = [_verdict(found.table("fama_macbeth"))]
     study = _record(lab, found, vintages, opened, name, clock, notes)
     return study, model
-
-
-def _vintages(inputs: GraphInputs, settings: ComovementSettings) -> tuple[np.ndarray, int]:
-    """Rows of the month ends asked for, and the row up to which the graph of the last one serves: the next month end, or the last session.
-
-    Raises InsufficientDataError where the settings leave none of those that the data have.
-    """
-    axes = inputs.ground.axes
-    every = month_ends(axes, sessions=inputs.settings.trailing_sessions)
-    days = axes.sessions.dates[every]
-    first, last = settings.first_vintage, settings.last_vintage
-    rows = every[(days >= np.datetime64(first or days.min(initial=_LATEST), "D")) & (days <= np.datetime64(last or _LATEST, "D"))]
-    if every.size and not rows.size:
-        raise InsufficientDataError(
-            f"none of the {every.size} month ends from {days[0]} to {days[-1]} is a vintage with first_vintage {first} and last_vintage "
-            f"{last}: widen them (a vintage needs {inputs.settings.trailing_sessions} sessions up to it)"
-        )
-    later = every[every > rows.max(initial=-1)]
-    return rows, int(later[0]) if later.size else len(axes.sessions)
 
 
 _TABLES = (
@@ -251,11 +232,18 @@ def _retention(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
         peer_confirms=graph.peer_confirms,
         seed=settings.seed,
     )
-    return retention(lab.panel, numbers, pool, lowest=settings.lowest, peer_confirms=graph.peer_confirms, cosines=lab.forecast.cosines)
+    found = retention(lab.panel, numbers, pool, lowest=settings.lowest, peer_confirms=graph.peer_confirms, cosines=lab.forecast.cosines)
+    if not found.height:
+        raise InsufficientDataError(
+            f"none of the {numbers.size} vintages has a confirmed pair with a trailing correlation of {settings.lowest} or more and a "
+            "forward one: lower `lowest`"
+        )
+    return found
 
 
 def _spillover(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
-    settings = lab.settings
+    settings, start = lab.settings, lab.parts.holdout_start
+    held = None if start is None else int(np.searchsorted(lab.inputs.ground.axes.sessions.dates, np.datetime64(start)))
     table, why = spillover(
         lab.inputs,
         lab.panel,
@@ -263,6 +251,7 @@ def _spillover(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> No
         horizons=settings.spillover_horizons,
         sessions=settings.spillover_sessions,
         until=lab.until,
+        before=held if sample == "develop" else None,
         peer_confirms=lab.inputs.settings.peer_confirms,
     )
     found.refused.extend((f"spillover, {sample}", each) for each in why)

@@ -136,8 +136,8 @@ def arms_with_baskets(hedges: Hedges, mask: BoolArray) -> tuple[list[str], list[
 
     A stock-month without a figure in one arm is dropped from all, so an arm that has none must not be compared with.
     """
-    has = np.isfinite(hedges.cut[:, :, mask]).any(axis=(1, 2))
-    known = {arm: bool(has[hedges.arms.index(arm)]) for arm in (*ARMS, INDEX, INDUSTRY) if arm in hedges.arms}
+    has = [bool(np.isfinite(each[:, mask]).any()) for each in hedges.cut]
+    known = {arm: has[hedges.arms.index(arm)] for arm in (*ARMS, INDEX, INDUSTRY) if arm in hedges.arms}
     lost = [f"{arm} is left out: no stock-month has a basket of it with enough days" for arm, there in known.items() if not there]
     return [arm for arm, there in known.items() if there], lost
 

@@ -26,14 +26,16 @@ def spillover(
     horizons: tuple[int, ...],
     sessions: int,
     until: int | None = None,
+    before: int | None = None,
     peer_confirms: bool = False,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Rank IC of peers' past return against a stock's own later return, and why a figure is missing.
 
     A stock's score on a day is the mean past return over `sessions` of its peers in the graph of the vintage before, less what its own
     past return explains that day (OLS): relations confirmed, dark and all. Forward returns enter one session later. A vintage's graph
-    serves until the next one, that of the last vintage of the panel until row `until` (None = the end). Columns: relation, horizon,
-    mean_ic, t, p (EWC), icir (mean over offsets of 20 sessions), dates.
+    serves until the next one, that of the last vintage of the panel until row `until` (None = the end). before: row that no forward
+    return may reach, such as the first of the holdout. Columns: relation, horizon, mean_ic, t, p (EWC), icir (mean over offsets of 20
+    sessions), dates.
     """
     market, rows, why = inputs.ground.market, [], []
     lit = panel.lamps.confirmed(peer_confirms=peer_confirms)
@@ -47,6 +49,8 @@ def spillover(
             reason = np.where(enough, OK, np.where(names == 0, NO_NAMES, FEW_NAMES))
             try:
                 ic = np.where(enough, correlation, np.nan)
+                if before is not None:
+                    ic[max(before - horizon - 1, 0) :] = np.nan
                 found = summarise(relation, market.axes.sessions, ic, names, reason, horizon=horizon, timing=Timing(null_draws=0))
             except InsufficientDataError as error:
                 why.append(f"{relation}, {horizon} sessions: {error}")
