@@ -72,7 +72,9 @@ def test_the_columns_of_the_feeds_are_those_of_the_code() -> None:
     assert sorted(listed) == sorted(made.columns)
     assert {name: str(kind) for name, kind in made.schema.items()} == listed
     peers = " ".join(GRAPH[GRAPH.index("`comovement_peers/T=") :].split("\n\n")[0].split())
-    order = "then by `expected_fwd_corr`, or `trailing_corr` where that is null"
+    order = (
+        "by `expected_fwd_corr`; pairs without one, which are all where there is no model, confirmed ones first, then by `trailing_corr`"
+    )
     assert order in peers
     assert re.findall(r"`(\w+)`", peers.partition(":")[2].replace(order, "")) == peer_lists(made).columns
     amplifier = {name: kind for names, kind, _ in table(AMPLIFIER, "## The graph") for name in re.findall(r"`(\w+)`", names)}
