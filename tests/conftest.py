@@ -69,10 +69,11 @@ def no_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A log of trials for the tests alone, processes that they start included: the user's own is never touched."""
+    """A log of trials and a lock box for the tests alone, processes that they start included: the user's own are never touched."""
     path = tmp_path_factory.mktemp("trials") / "trials.jsonl"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PUREPLAY_TRIALS", str(path))
+        patch.setenv("PUREPLAY_LOCKBOX", str(path.with_name("lockbox.jsonl")))
         yield path
 
 

@@ -1,8 +1,10 @@
 """The co-movement study on data that lack something: what is missing is told, left out, or refused with a reason."""
 
+import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -215,3 +217,17 @@ def test_wrong_days(wrong: dict[str, Any]) -> None:
 def test_whole_numbers(name: str) -> None:
     with pytest.raises(SettingError, match=name):
         ComovementSettings(**{name: -1})
+
+
+# ---------------------------------------------------------------- examples
+
+
+@pytest.mark.parametrize("name", ["us_graph", "cn_graph"])
+def test_the_examples_fit_the_settings(name: str) -> None:
+    content = tomllib.loads((Path(__file__).parents[2] / "examples" / f"{name}.toml").read_text(encoding="utf-8"))
+    assert set(content) == {"graph", "forecast", "graph_study"}
+    graph, forecast = GraphSettings(**content["graph"]), ForecastSettings(**content["forecast"])
+    made = ComovementSettings(**content["graph_study"])
+    assert graph.schemes
+    assert made.first_vintage is not None
+    assert made.first_vintage < (forecast.holdout_start or date.min)

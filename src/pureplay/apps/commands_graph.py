@@ -1,4 +1,4 @@
-"""Commands of the co-movement graph: build, study, hedge, explain, peers, amplify."""
+"""Commands of the co-movement graph: build, study, openings, hedge, explain, peers, amplify."""
 
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,10 @@ graph = typer.Typer(
 Coefficients = Annotated[Path | None, typer.Option("--model", help="model_coefficients.json of a study; default: no forecast.")]
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Day, such as 2022-06-30; the last session on or before it counts.")]
 Code = Annotated[str, typer.Argument(help="Code, such as 600519.SH.", show_default=False)]
+Box = Annotated[
+    Path | None, typer.Option("--lockbox", help="Record of openings. Default: PUREPLAY_LOCKBOX, else ~/.pureplay/lockbox.jsonl.")
+]
+_WHOLE = 1_000_000  # columns in a pipe: no line is broken
 Page = Annotated[Path | None, typer.Option("--out", help="HTML file of the page; default: figures in the terminal alone.")]
 
 
@@ -52,9 +56,7 @@ def study(
     config: Config = None,
     open_holdout: Annotated[bool, typer.Option("--open-holdout", help="Open the lock box: holdout figures, and a record of it.")] = False,
     asked_by: Annotated[str, typer.Option("--asked-by", help="Who asks for the holdout; recorded with each opening.")] = "",
-    lockbox: Annotated[
-        Path | None, typer.Option("--lockbox", help="Record of openings. Default: PUREPLAY_LOCKBOX, else ~/.pureplay/lockbox.jsonl.")
-    ] = None,
+    lockbox: Box = None,
     threads: Workers = None,
 ) -> None:
     """Forecast regressions, retention, hedging and checks on every vintage; the holdout stays shut unless asked for."""
@@ -65,12 +67,31 @@ def study(
         from pureplay.apps.lockbox import LockBox, lockbox_place
         from pureplay.errors import SettingError
 
-        if asked_by and not open_holdout:
-            raise SettingError("--asked-by has no use without --open-holdout: add it, or leave both out")
+        for option, given in (("--asked-by", asked_by), ("--lockbox", lockbox)):
+            if given and not open_holdout:
+                raise SettingError(f"{option} has no use without --open-holdout: add it, or leave both out")
         box = LockBox(lockbox_place(lockbox), asked_by=asked_by, clock=now) if open_holdout else None
         made = run_study(GraphAsked(data=data, config=config, threads=threads), out, box=box, progress=say)
-    tell_tables(study_tables(made))
+    tell_tables(study_tables(made), width=_WHOLE)
+    if box is not None:
+        nothing = "not opened: no vintage lies in the holdout, so there is nothing to open and nothing was recorded"
+        tell(f"opening recorded in {box.path}" if made.opened else nothing)
     tell(f"report: {out / 'comovement.html'}   figures: {out / 'comovement.json'}   model: {out / 'model_coefficients.json'}")
+
+
+@graph.command()
+def openings(
+    lockbox: Box = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Take an altered record as it is from here on; it says so for ever.")] = False,
+) -> None:
+    """List who opened the holdout of which data, and when."""
+    from pureplay.apps.graph_tables import opening_tables
+    from pureplay.apps.lockbox import accept_openings, lockbox_place, openings_of
+
+    path = lockbox_place(lockbox)
+    if accept:
+        tell(accept_openings(path, time=now()))
+    tell_tables(opening_tables(openings_of(path), path), width=_WHOLE)
 
 
 @graph.command()
@@ -89,7 +110,7 @@ def hedge(
         from pureplay.apps.graph_tables import hedge_tables
 
         made = hedge_stock(GraphAsked(data=data, config=config, model=model), asset, day.date(), names=names)
-    tell_tables(hedge_tables(made))
+    tell_tables(hedge_tables(made), width=_WHOLE)
 
 
 @graph.command()
@@ -109,7 +130,7 @@ def explain(
         from pureplay.apps.graph_tables import pair_tables
 
         made = explain_pair(GraphAsked(data=data, config=config, model=model), one, other, day.date(), out)
-    tell_tables(pair_tables(made))
+    tell_tables(pair_tables(made), width=_WHOLE)
     if out is not None:
         tell(f"page: {out}")
 
@@ -131,7 +152,7 @@ def peers(
         from pureplay.apps.graph_tables import peer_tables
 
         made = show_peers(GraphAsked(data=data, config=config, model=model), asset, day.date(), out, most=most)
-    tell_tables(peer_tables(made))
+    tell_tables(peer_tables(made), width=_WHOLE)
     if out is not None:
         tell(f"page: {out}")
 
@@ -144,5 +165,5 @@ def amplify(out: RunOut, data: MaybeData = None, config: Config = None, factors:
         from pureplay.apps.graph_tables import amplifier_tables
 
         made = run_amplifier(GraphAsked(data=data, config=config, threads=threads), out, factors=factors, progress=say)
-    tell_tables(amplifier_tables(made))
+    tell_tables(amplifier_tables(made), width=_WHOLE)
     tell(f"report: {out / 'amplifier.html'}   figures: {out / 'amplifier.json'}   graph: {out / 'amplifier_graph.parquet'}")

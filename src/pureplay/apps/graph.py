@@ -12,7 +12,7 @@ import polars as pl
 
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, write_file
-from pureplay.apps.graph_store import Built, graph_fault, write_graph
+from pureplay.apps.graph_store import Built, graph_fault, require_model, write_graph
 from pureplay.apps.lockbox import LockBox
 from pureplay.apps.outputs import manifest_of, plain, seal
 from pureplay.apps.trials import require_no_log
@@ -22,6 +22,7 @@ from pureplay.graph.amplifier import amplify
 from pureplay.graph.amplifier_operator import amplifier_graph
 from pureplay.graph.edges import load_inputs, substrate
 from pureplay.graph.feed import MODEL_FILE, read_model
+from pureplay.graph.model import Model
 from pureplay.graph.stories import Neighbourhood, PairStory, neighbourhood, pair_story
 from pureplay.parallel import workers
 from pureplay.reports.amplifier import render_amplifier
@@ -56,7 +57,7 @@ def build(asked: GraphAsked, out: Path, *, dates: Sequence[date] | None = None, 
     require_apart(out, folder)
     folder_place(out, graph_fault)
     require_no_log(out)
-    model = None if asked.model is None else read_model(asked.model)
+    model = _model(asked, config)
     manifest = manifest_of({"name": config.name, "graph": config.graph.to_dict()}, {"data": data}, config.graph_study.seed)
     with workers(asked.threads):
         return write_graph(out, data, config.graph, manifest=manifest, dates=dates, model=model, in_sample=in_sample, progress=progress)
@@ -98,7 +99,7 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progre
 def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None) -> PairStory:
     """The story of one pair, and its page where a file is named."""
     config, folder, data = _read(asked)
-    model = None if asked.model is None else read_model(asked.model)
+    model = _model(asked, config)
     made = pair_story(load_inputs(data, config.graph), a, b, day, names=_names(data), model=model, synthetic=_synthetic(data))
     _page(out, folder, lambda: render_pair(made, manifest=_manifest(config, data)))
     return made
@@ -107,10 +108,9 @@ def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None)
 def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, most: int) -> Neighbourhood:
     """The neighbourhood of one stock, and its page where a file is named."""
     config, folder, data = _read(asked)
-    model = None if asked.model is None else read_model(asked.model)
-    made = neighbourhood(
-        load_inputs(data, config.graph), asset, day, most=most, names=_names(data), model=model, synthetic=_synthetic(data)
-    )
+    model, inputs = _model(asked, config), load_inputs(data, config.graph)
+    most = min(most, len(inputs.ground.axes.assets))
+    made = neighbourhood(inputs, asset, day, most=most, names=_names(data), model=model, synthetic=_synthetic(data))
     _page(out, folder, lambda: render_neighbourhood(made, manifest=_manifest(config, data)))
     return made
 
@@ -118,7 +118,7 @@ def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, mo
 def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> OneHedge:
     """Baskets to hedge one stock with from a day on."""
     config, _, data = _read(asked)
-    model = None if asked.model is None else read_model(asked.model)
+    model = _model(asked, config)
     return hedge_one(load_inputs(data, config.graph), asset, day, names=names, model=model)
 
 
@@ -173,6 +173,14 @@ def _read(asked: GraphAsked) -> tuple[RunConfig, Path, Dataset]:
     if folder is None:
         raise SettingError('there is no data: pass --data FOLDER, or add data = "FOLDER" to the configuration')
     return config, folder, Dataset.open(folder)
+
+
+def _model(asked: GraphAsked, config: RunConfig) -> Model | None:
+    if asked.model is None:
+        return None
+    model = read_model(asked.model)
+    require_model(model, config.graph)
+    return model
 
 
 def _synthetic(data: Dataset) -> bool:

@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,22 +15,29 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+import pureplay
 from pureplay.apps.folders import replace_folder
 from pureplay.apps.outputs import plain
 from pureplay.dataset import MANIFEST, Dataset, file_sha256, write_json
 from pureplay.errors import SettingError
-from pureplay.graph.comention import co_mentions, tender_pairs
-from pureplay.graph.edges import GraphInputs, edges_of, load_inputs
+from pureplay.graph.edges import GraphInputs, edges_of, load_inputs, substrate
 from pureplay.graph.feed import EDGES, MODEL_FILE, PEERS, peer_lists, vintage_rows
 from pureplay.graph.model import Model
 from pureplay.graph.settings import GraphSettings
 from pureplay.parallel import source_digest
 
-__all__ = ["Built", "graph_fault", "write_graph"]
+__all__ = ["Built", "graph_fault", "require_model", "write_graph"]
 
 KIND: Final = "graph"
 Progress = Callable[[str], None]
 _TABLES: Final = ("segments", "filings", "taxonomy", "supply_edges", "disclosed_links", "affiliates", "assets", "industries")
+_UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
+    "taxonomy": ("name_en", "name_zh"),
+    "disclosed_links": ("period_end", "amount"),
+    "assets": ("name_en", "name_zh", "exchange", "board", "delist_date"),
+    "industries": ("name",),
+}
+"""Columns that no edge depends on."""
 _KNOWN: Final = ("publish_date", "start_date", "list_date")
 
 
@@ -47,13 +55,30 @@ class Built:
 def graph_fault(folder: Path) -> str:
     """A graph is replaced only where its manifest says that it is one and names every file."""
     manifest = _manifest(folder)
-    if manifest.get("kind") != KIND or not isinstance(manifest.get("vintages"), dict):
+    if manifest.get("kind") != KIND or not all(isinstance(manifest.get(each), dict) for each in ("vintages", "files")):
         return f"it is not a graph of pureplay (no {MANIFEST} of kind {KIND!r})"
-    named = {MANIFEST, MODEL_FILE, EDGES, PEERS}
-    named |= {f"{place}/T={day}.parquet" for place in (EDGES, PEERS) for day in manifest["vintages"]}
-    strange = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*"))]
-    strange = [name for name in strange if name not in named]
-    return f"it holds {', '.join(strange[:5])}, which its {MANIFEST} does not name" if strange else ""
+    strange = list(_strange(folder, {MANIFEST, *manifest["files"]}))
+    more = " and more" if len(strange) > 5 else ""
+    return f"it holds {', '.join(strange[:5])}{more}, which its {MANIFEST} does not name" if strange else ""
+
+
+def _strange(folder: Path, named: set[str]) -> Iterator[str]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        known = name in (EDGES, PEERS) if path.is_dir() else name in named
+        if path.is_symlink() or not known:
+            yield name
+
+
+def require_model(model: Model, settings: GraphSettings) -> None:
+    """Raise SettingError where a model was fitted on a graph of other settings, or by another version of pureplay."""
+    given, wanted = model.settings.get("graph"), settings.to_dict()
+    if given != wanted:
+        known = given if isinstance(given, Mapping) else {}
+        differ = ", ".join(sorted(name for name in {*known, *wanted} if known.get(name) != wanted.get(name)))
+        raise SettingError(f"the model was fitted on another graph ({differ} differ): take its settings, or run the study on these")
+    if model.version != pureplay.__version__:
+        raise SettingError(f"the model was fitted by pureplay {model.version}, this is {pureplay.__version__}: run the study again")
 
 
 def write_graph(
@@ -70,15 +95,16 @@ def write_graph(
     """Write the vintages of a graph to a folder, which holds the old graph or the new one whatever happens.
 
     Vintages in the folder whose inputs, settings, model and code are the same are taken over by their hash; all others are built. Vintages
-    that the folder holds and that are not asked for are left out. Raises SettingError for a model of another graph.
+    that the folder holds and that are not asked for are left out. The manifest names every file with its SHA-256. Raises SettingError for
+    a model of another graph or version.
     """
-    if model is not None and model.settings.get("graph") != settings.to_dict():
-        given, wanted = model.settings.get("graph", {}), settings.to_dict()
-        differ = ", ".join(sorted(name for name in wanted if given.get(name) != wanted[name]))
-        raise SettingError(f"the model was fitted on another graph ({differ} differ): build with its settings, or run the study on these")
+    if model is not None:
+        require_model(model, settings)
+    progress("reading")
     inputs = load_inputs(data, settings)
     rows = vintage_rows(inputs, dates)
     own = None if model is None else model.to_dict()
+    progress("comparing with what the folder holds")
     seals = _seals(data, inputs, rows, {"settings": settings.to_dict(), "model": own, "in_sample": in_sample})
     old = _manifest(out).get("vintages", {}) if out.is_dir() and not graph_fault(out) else {}
     made: dict[str, Any] = {}
@@ -101,7 +127,8 @@ def write_graph(
             counts["built"] += 1
         if model is not None:
             write_json(folder / MODEL_FILE, model.to_dict())
-        write_json(folder / MANIFEST, plain({"kind": KIND, **manifest, "settings": settings.to_dict(), "vintages": made}))
+        files = dict(_hashes(folder, made))
+        write_json(folder / MANIFEST, plain({"kind": KIND, **manifest, "settings": settings.to_dict(), "vintages": made, "files": files}))
 
     replace_folder(out, fill, fault=graph_fault)
     last = max(made)
@@ -113,6 +140,15 @@ def _write(folder: Path, names: Sequence[str], edges: pl.DataFrame) -> dict[str,
         frame.write_parquet(folder / name, compression="zstd", compression_level=1)
     hashes = [file_sha256(folder / name) for name in names]
     return {"edges_sha256": hashes[0], "peers_sha256": hashes[1], "pairs": edges.height}
+
+
+def _hashes(folder: Path, made: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """SHA-256 of every file of the graph by its name in the folder."""
+    if (folder / MODEL_FILE).is_file():
+        yield MODEL_FILE, file_sha256(folder / MODEL_FILE)
+    for day, record in made.items():
+        yield f"{EDGES}/T={day}.parquet", record["edges_sha256"]
+        yield f"{PEERS}/T={day}.parquet", record["peers_sha256"]
 
 
 def _same(out: Path, record: Any, seal: str, names: Sequence[str]) -> bool:
@@ -131,45 +167,49 @@ def _take(source: Path, target: Path) -> None:
 
 def _seals(data: Dataset, inputs: GraphInputs, rows: npt.NDArray[np.int64], common: Mapping[str, Any]) -> list[str]:
     """Digest of everything that a vintage is made of: settings, code, returns of the window, pairs of the news, links known by then."""
-    base = json.dumps({**common, "code": source_digest(), "polars": pl.__version__}, sort_keys=True, default=str).encode()
-    known = _known_sums(data, inputs.ground.axes.sessions.dates[rows].astype("datetime64[D]"))
-    codes, length = np.array(inputs.ground.axes.assets), inputs.settings.trailing_sessions
+    made_by = {"code": source_digest(), **{name: version(name) for name in ("polars", "numpy", "numba")}}
+    base = json.dumps({**common, **made_by}, sort_keys=True, default=str).encode()
+    axes, length = inputs.ground.axes, inputs.settings.trailing_sessions
+    known = _known_sums(data, inputs.settings, axes.sessions.dates[rows].astype("datetime64[D]"))
+    codes = pl.Series(axes.assets, dtype=pl.String)
     out = []
     for row, facts in zip(rows.tolist(), known, strict=True):
-        seal = hashlib.sha256(base)
         block = inputs.ground.returns[row + 1 - length : row + 1]
         there = np.isfinite(block).any(axis=0)
-        for part in (codes[there], np.ascontiguousarray(block[:, there])):
-            seal.update(part.tobytes())
-        if inputs.news is not None:
-            found, bids = co_mentions(inputs.news, row, inputs.settings), tender_pairs(inputs.news, row, inputs.settings)
-            for part in (codes[found.a], codes[found.b], found.strength, found.days, codes[bids[0]], codes[bids[1]]):
-                seal.update(part.tobytes())
-        else:
-            seal.update(codes[inputs.eligible(row)].tobytes())
-        seal.update(repr(facts).encode())
+        days = axes.sessions.dates[row + 1 - length : row + 1].astype("datetime64[D]").astype(np.int64)
+        parts = [_names(codes, np.flatnonzero(there)), days.tobytes(), np.ascontiguousarray(block[:, there]).tobytes()]
+        pairs = substrate(inputs, row)
+        parts += [_names(codes, pairs.a), _names(codes, pairs.b), pairs.strength.tobytes(), pairs.days.tobytes(), repr(facts).encode()]
+        seal = hashlib.sha256(base)
+        for part in parts:
+            seal.update(len(part).to_bytes(8, "big") + part)
         out.append(seal.hexdigest())
     return out
 
 
-def _known_sums(data: Dataset, days: npt.NDArray[np.datetime64]) -> list[tuple[int, ...]]:
+def _names(codes: pl.Series, columns: npt.NDArray[np.integer]) -> bytes:
+    """Codes and not their numbers or fixed-width text: both change once other stocks are listed."""
+    return "\n".join(codes.gather(columns)).encode()
+
+
+def _known_sums(data: Dataset, settings: GraphSettings, days: npt.NDArray[np.datetime64]) -> list[tuple[str | int, ...]]:
     """For each day a checksum of the rows of every table of links that were known by then, whatever their order.
 
     A row counts from its last date of knowledge on, an end date from that date on: a later one is not known yet.
     """
-    columns: list[npt.NDArray[np.uint64]] = []
+    columns: list[tuple[str, npt.NDArray[np.uint64]]] = []
     for name in _TABLES:
-        if not data.has(name):
+        if not data.has(name) or (name == "industries" and not settings.schemes):  # else they act through returns alone
             continue
-        frame = data.frame(name)
-        ends = [each for each in ("end_date", "delist_date") if each in frame.columns]
+        frame = data.frame(name, sorted({*data.columns(name)} - {*_UNUSED.get(name, ())}))
+        # text, since the number behind a category is another one in another process
+        frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
         dates = [pl.col(each) for each in _KNOWN if each in frame.columns]
         known = frame.select(pl.max_horizontal(dates) if dates else pl.lit(None, dtype=pl.Date)).to_series()
-        columns.append(_running(known, frame.drop(ends).hash_rows(seed=1), days))
-        for end in ends:
-            ended = frame.select(pl.all().exclude(ends), pl.col(end)).hash_rows(seed=2)
-            columns.append(_running(frame[end], ended, days, ends=True))
-    return [tuple(int(column[k]) for column in columns) for k in range(days.size)]
+        columns.append((name, _running(known, frame.drop("end_date", strict=False).hash_rows(seed=1), days)))
+        if "end_date" in frame.columns:
+            columns.append((f"{name} that ended", _running(frame["end_date"], frame.hash_rows(seed=2), days, ends=True)))
+    return [tuple(part for name, column in columns for part in (name, int(column[k]))) for k in range(days.size)]
 
 
 def _running(known: pl.Series, hashes: pl.Series, days: npt.NDArray[np.datetime64], *, ends: bool = False) -> npt.NDArray[np.uint64]:

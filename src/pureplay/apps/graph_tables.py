@@ -1,6 +1,7 @@
 """What the commands of the graph print: figures of the pages as terminal tables."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -13,7 +14,7 @@ from pureplay.studies.amplification_records import AmplifierStudy
 from pureplay.studies.comovement_one import OneHedge
 from pureplay.studies.comovement_records import ComovementStudy
 
-__all__ = ["amplifier_tables", "hedge_tables", "pair_tables", "peer_tables", "study_tables"]
+__all__ = ["amplifier_tables", "hedge_tables", "opening_tables", "pair_tables", "peer_tables", "study_tables"]
 
 _SHOWN: Final = 20
 _PUBLISHED: Final = "Forward correlation on trailing correlation and lamps (published: the source, on its own data)"
@@ -29,27 +30,40 @@ def study_tables(study: ComovementStudy) -> list[Table | str]:
     out.append(_lockbox(study))
     fit = study.fama_macbeth
     if fit.width:
-        out.append(_table(_PUBLISHED, fit.filter(pl.col("variant") == "plain"), _FIT))
-    out.append(_table("Forecasts (dm_t: above 0 = better than a + b trailing)", study.scores, _SCORES))
+        out += _titled(_PUBLISHED, fit.filter(pl.col("variant") == "plain"), _FIT)
+    out += _titled("Forecasts (dm_t: above 0 = better than a + b trailing)", study.scores, _SCORES)
     if study.retention.width:
-        out.append(_table("Retention, matched on trailing correlation", study.retention.filter(pl.col("bin").is_null()), _RETENTION))
+        out += _titled("Retention, matched on trailing correlation", study.retention.filter(pl.col("bin").is_null()), _RETENTION)
     if study.hedge.width:
         names = study.settings["study"]["hedge_names"]
-        out.append(_table(f"Hedges with {names} names", study.hedge.filter(pl.col("names") == names), _HEDGE))
-    out.append(_table("Bids, the negative control", study.bids, ("sample", "coefficient", "t", "p", "verdict")))
+        out += _titled(f"Hedges with {names} names", study.hedge.filter(pl.col("names") == names), _HEDGE)
+    out += _titled("Bids, the negative control", study.bids, ("sample", "coefficient", "t", "p", "verdict"))
     out += [f"not computed: {part}: {reason}" for part, reason in study.refused.iter_rows()]
     out += [f"note: {each}" for each in study.notes]
-    return [each for each in out if not isinstance(each, Table) or each.row_count]
+    return out
+
+
+def opening_tables(openings: pl.DataFrame, path: Path) -> list[Table | str]:
+    """Every opening of a lock box, and how often each holdout was opened."""
+    if not openings.height:
+        return [f"no opening is recorded in {path}"]
+    shown = openings.with_columns(pl.col("box").str.slice(0, 12))
+    counts = shown.group_by("box", "holdout_start", maintain_order=True).agg(openings=pl.len())
+    return [
+        *_titled(f"Openings recorded in {path}, times in UTC", shown, shown.columns),
+        *_titled("By holdout (box: the bars and the start of the holdout)", counts, counts.columns),
+    ]
 
 
 def hedge_tables(made: OneHedge) -> list[Table | str]:
-    """Ratios and baskets by arm."""
-    head = f"{made.asset} on {made.date}: sell `ratio` of an equal-weight basket for each unit held; variance_cut is hindsight"
-    arms = made.figures["arm"].to_list()
-    return [
-        _table(head, made.figures, made.figures.columns),
-        *(_table(f"Basket: {arm}", made.baskets.filter(pl.col("arm") == arm).drop("arm"), made.baskets.columns[1:]) for arm in arms),
-    ]
+    """What to sell and what that cut before and after the day, then the baskets by arm."""
+    head = f"{made.asset} on {made.date}: sell `ratio` of an equal-weight basket for each unit held"
+    out: list[Table | str] = _titled(head, made.figures, made.figures.columns)
+    out += ["trailing_cut: share of the variance that the hedge took away up to the day; variance_cut: after it, in hindsight"]
+    out += [f"note: {made.note}"] if made.note else []
+    for arm in made.figures["arm"].to_list():
+        out += _titled(f"Basket: {arm}", made.baskets.filter(pl.col("arm") == arm), made.baskets.columns[1:])
+    return out
 
 
 def pair_tables(made: PairStory) -> list[Table | str]:
@@ -64,28 +78,31 @@ def pair_tables(made: PairStory) -> list[Table | str]:
         },
         schema_overrides=dict.fromkeys(("trailing_corr", "expected_fwd_corr", "forward_corr (hindsight)", "articles"), pl.Float64),
     )
-    out = [
-        _table(f"{made.a} and {made.b} on {made.date}: {state}", facts, facts.columns),
-        _table("Lamps", made.evidence, made.evidence.columns),
-        _table(f"Articles: {made.articles.height}", made.articles.head(_SHOWN), made.articles.columns),
+    some = f", the first {_SHOWN}" if made.articles.height > _SHOWN else ""
+    return [
+        *_titled(f"{made.a} and {made.b} on {made.date}: {state}", facts, facts.columns),
+        *_titled("Lamps", made.evidence, made.evidence.columns),
+        *_titled(f"Articles: {made.articles.height}{some}", made.articles.head(_SHOWN), made.articles.columns),
     ]
-    return [each for each in out if each.row_count]
 
 
 def peer_tables(made: Neighbourhood) -> list[Table | str]:
     """The first peers in rank order."""
     columns = ("rank", "peer", "name", "expected_fwd_corr", "trailing_corr", "comention_strength", "peer_depth", "confirmed", "dark")
-    return [_table(f"{made.asset} on {made.date}: {made.peers.height} peers", made.peers.head(_SHOWN), columns)]
+    shown = made.peers.head(_SHOWN)
+    some = f", the first {shown.height}" if shown.height < made.total else ""
+    head = f"{made.asset} on {made.date}: {made.total} peers{some}"
+    return _titled(head, shown, columns) or [head]
 
 
 def amplifier_tables(made: AmplifierStudy) -> list[Table | str]:
     """Verdicts by relation and horizon, and the spread over configurations."""
     out: list[Table | str] = [f"{wording.SYNTHETIC}."] if made.synthetic else []
-    out.append(_table("Mean gain of ICIR over the factors, beside rewired graphs", made.verdicts, made.verdicts.columns))
-    out.append(_table("Gain over random factor-base configurations", made.spread, made.spread.columns))
+    out += _titled("Mean gain of ICIR over the factors, beside rewired graphs", made.verdicts, made.verdicts.columns)
+    out += _titled("Gain over random factor-base configurations", made.spread, made.spread.columns)
     out.append(str(made.published.get("said", "")))
     out += [f"note: {each}" for each in made.notes]
-    return [each for each in out if each and (not isinstance(each, Table) or each.row_count)]
+    return [each for each in out if each]
 
 
 def _lockbox(study: ComovementStudy) -> str:
@@ -96,14 +113,17 @@ def _lockbox(study: ComovementStudy) -> str:
     return f"the holdout (from {start}) of these data has been opened {times}, this one included"
 
 
-def _table(title: str, frame: pl.DataFrame, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def _titled(title: str, frame: pl.DataFrame, columns: Sequence[str]) -> list[Table | str]:
+    """A line and the table below it, or nothing where it has no row; a table's own title would fold to its width."""
+    if not frame.height:
+        return []
+    table = Table(box=None, pad_edge=False, header_style="bold")
     known = [each for each in columns if each in frame.columns]
     for each in known:
         table.add_column(each, justify="right" if frame.schema[each].is_numeric() else "left")
     for row in frame.select(known).iter_rows():
         table.add_row(*(Text(_cell(value)) for value in row))
-    return table
+    return [f"\n{title}", table]
 
 
 def _cell(value: Any) -> str:

@@ -126,11 +126,11 @@ def build_panel(
         raise InsufficientDataError(
             f"no month ends in the data has {inputs.settings.trailing_sessions} sessions up to it: give more bars or shorten the window"
         )
-    parts, counts = [], []
+    parts, counts, listings = [], [], _one_issuer(inputs.structure.owners.company)
     for number, row in enumerate(rows.tolist()):
         if progress is not None:
             progress(f"vintage {number + 1} of {rows.size}")
-        part, count = _part(inputs, row, seed)
+        part, count = _part(inputs, row, seed, listings)
         parts.append(part)
         counts.append(count)
     starts = np.concatenate([[0], np.cumsum([part.a.size for part in parts])]).astype(np.int64)
@@ -175,7 +175,7 @@ class _Part:
     lamps: Lamps
 
 
-def _part(inputs: GraphInputs, row: int, seed: int) -> tuple[_Part, dict[str, object]]:
+def _part(inputs: GraphInputs, row: int, seed: int, listings: Pairs) -> tuple[_Part, dict[str, object]]:
     ground, found = inputs.ground, substrate(inputs, row)
     eligible, mapped = inputs.eligible(row), inputs.structure.at(row).firms.mapped
     company = inputs.structure.owners.company
@@ -184,12 +184,11 @@ def _part(inputs: GraphInputs, row: int, seed: int) -> tuple[_Part, dict[str, ob
     known = mapped[found.a] & mapped[found.b]
     a, b = found.a[taken], found.b[taken]
     day = ground.axes.sessions.dates[row]
-    issuer_a, issuer_b = _one_issuer(company)
     drawn = random_pairs(
         a,
         b,
-        excluded_a=np.concatenate([found.a, issuer_a]),
-        excluded_b=np.concatenate([found.b, issuer_b]),
+        excluded_a=np.concatenate([found.a, listings[0]]),
+        excluded_b=np.concatenate([found.b, listings[1]]),
         size=ground.size[row],
         industry=ground.industry[row],
         eligible=eligible,

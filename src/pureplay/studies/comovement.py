@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from typing import Any, Final
@@ -25,7 +25,14 @@ from pureplay.panel import FloatArray
 from pureplay.sessions import sessions_per_year
 from pureplay.stats.correlation import ledoit_wolf_shrinkage
 from pureplay.studies.clock import StageClock
-from pureplay.studies.comovement_hedges import arms_with_baskets, hedge_frames, hedge_universe, universes, vintage_edges
+from pureplay.studies.comovement_hedges import (
+    arms_with_baskets,
+    hedge_frames,
+    hedge_universe,
+    rank_peers,
+    universes,
+    vintage_edges,
+)
 from pureplay.studies.comovement_notes import articles_frame, study_notes
 from pureplay.studies.comovement_records import ComovementStudy
 from pureplay.studies.comovement_settings import ComovementSettings
@@ -36,6 +43,7 @@ __all__ = ["Opening", "published", "run_comovement", "stands"]
 
 Progress = Callable[[str], None]
 _CRITICAL_P = 0.05
+_HELD = 20  # sessions for which a minimum-variance portfolio is held at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +113,7 @@ def run_comovement(
     samples = {sample: numbers[paired[numbers]] for sample, numbers in samples.items()}
     lab = _Lab(data, inputs, panel, until, parts, model, expected, forecast, settings)
     for sample, numbers in samples.items():
-        with clock.stage(f"regressions, {sample}"):
-            _regressions(lab, found, sample, numbers)
-        with clock.stage(f"retention, {sample}"):
-            found.add("retention", partial(_retention, lab, numbers), sample=sample)
-        with clock.stage(f"spillover, {sample}"):
-            _spillover(lab, found, sample, numbers)
-        with clock.stage(f"minimum variance, {sample}"):
-            if settings.minimum_variance_names:
-                found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
+        _sample(lab, found, sample, numbers, clock)
     with clock.stage("hedges"):
         notes = _hedges(lab, found, samples, clock.say)
     found.tables["bids"] = [_verdict(found.table("fama_macbeth"))]
@@ -173,6 +173,18 @@ def _record(
         notes=(*study_notes(lab.data, lab.inputs, lab.panel, lab.model, lab.parts, lab.forecast), *notes),
         **{each: found.table(each) for each in _TABLES},
     )
+
+
+def _sample(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray, clock: StageClock) -> None:
+    with clock.stage(f"regressions, {sample}"):
+        _regressions(lab, found, sample, numbers)
+    with clock.stage(f"retention, {sample}"):
+        found.add("retention", partial(_retention, lab, numbers), sample=sample)
+    with clock.stage(f"spillover, {sample}"):
+        _spillover(lab, found, sample, numbers)
+    with clock.stage(f"minimum variance, {sample}"):
+        if lab.settings.minimum_variance_names:
+            found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
 
 
 def _regressions(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
@@ -273,6 +285,8 @@ def _minimum_variance(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
         edges,
         names=lab.settings.minimum_variance_names,
         trailing=graph.trailing_sessions,
+        # no longer than the forward window, which for develop ends before the holdout
+        forward=min(_HELD, graph.forward_sessions),
         sessions_per_year=sessions_per_year(ground.axes.sessions),
         seed=lab.settings.seed,
     ).table
@@ -280,15 +294,18 @@ def _minimum_variance(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
 
 def _hedges(lab: _Lab, found: _Found, samples: Mapping[str, np.ndarray], say: Progress) -> list[str]:
     every, notes = universes(lab.data, lab.inputs, lab.panel, lab.settings)
-    shown = np.unique(np.concatenate(list(samples.values())))
     panel = lab.panel
-    for universe in every:
+    shown = np.isin(np.arange(panel.rows.size), np.concatenate(list(samples.values())))[:, None]
+    some = [each for each in every if (each.members & shown).any()]
+    found.refused.extend((f"hedge, {each.name}", "it has no member at any vintage of the samples") for each in every if each not in some)
+    if not some:
+        return notes
+    say("peers of the members")
+    members = shown & np.logical_or.reduce([each.members for each in some])
+    peers = rank_peers(lab.inputs, panel, members, lab.expected, lab.model, lab.settings)
+    for universe in some:
         say(f"hedges of {universe.name}")
-        only = replace(universe, members=universe.members & np.isin(np.arange(panel.rows.size), shown)[:, None])
-        if not only.members.any():
-            found.refused.append((f"hedge, {universe.name}", "it has no member at any vintage of the samples"))
-            continue
-        hedges = hedge_universe(lab.inputs, panel, only, lab.expected, lab.model, lab.settings)
+        hedges = hedge_universe(lab.inputs, panel, universe, peers, lab.settings)
         for sample, numbers in samples.items():
             labels = {"sample": sample, "universe": universe.name}
             mask = np.isin(hedges.vintage, numbers)
@@ -310,7 +327,10 @@ def _verdict(regressions: pl.DataFrame) -> pl.DataFrame:
     )
     known = {row["sample"]: row for row in rows if row["coefficient"] is not None}
     if set(known) < {"develop", "holdout"}:
-        verdict = "not decided: the lock box is shut" if "develop" in known else "not decided: no bids"
+        shut = "develop" in known and not any(regressions["sample"] == "holdout")
+        verdict = "not decided: the lock box is shut" if shut else "not decided: a sample has no bids"
+    elif any(row["p"] is None for row in known.values()):
+        verdict = "not decided: too few vintages for a test"
     else:
         verdict = "accepted" if stands(known["develop"], known["holdout"]) else "rejected"
     return pl.DataFrame([{**row, "verdict": verdict} for row in rows], schema=schema)

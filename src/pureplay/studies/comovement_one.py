@@ -1,5 +1,6 @@
 """Baskets to hedge one stock with: what the graph of a day says, and what it came to where the data go on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,10 +11,11 @@ from pureplay.errors import InsufficientDataError
 from pureplay.graph.edges import GraphInputs, edges_of
 from pureplay.graph.feed import vintage_rows
 from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, ranked_peers
-from pureplay.graph.hedging import hedge
+from pureplay.graph.hedging import INDEX, INDUSTRY, Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
 from pureplay.graph.model import Model, predict
 from pureplay.graph.stories import column_of
+from pureplay.panel import FloatArray, IndexArray
 from pureplay.stats.correlation import window
 
 __all__ = ["OneHedge", "hedge_one"]
@@ -24,7 +26,9 @@ class OneHedge:
     """Hedge baskets of a stock at a vintage.
 
     baskets: arm, rank, peer, trailing_corr, in_graph, confirmed. figures: arm, names, ratio (CNY of the whole basket to sell for each held,
-    equal weights), variance_cut (over the forward window: hindsight, null where it passes the end of the data).
+    equal weights), trailing_cut (share of the variance that the ratio took away over the trailing window that it was fitted on, known at
+    the vintage), variance_cut (the same over the forward window: hindsight, null where it passes the end of the data). note: what the
+    reader must know of the arms, empty where nothing.
     """
 
     asset: str
@@ -32,44 +36,109 @@ class OneHedge:
     names: int
     baskets: pl.DataFrame
     figures: pl.DataFrame
+    note: str = ""
 
 
 def hedge_one(inputs: GraphInputs, asset: str, day: date, *, names: int = 10, model: Model | None = None) -> OneHedge:
     """Baskets of the first `names` peers by arm (graph, news_only, trailing, with a model expected) and their hedge ratios.
 
-    The vintage is the last session on or before the day. Ratios are of the OLS with intercept over the trailing window. An arm with fewer
-    peers is hedged with those that it has. Raises SettingError for an unknown code, InsufficientDataError where no arm has a peer.
+    Beside them the arms index, the equal-weight mean of all stocks, and industry, that of the others in the stock's industry; they have no
+    basket of names. The vintage is the last session on or before the day. Ratios are of the OLS with intercept over the trailing window.
+    An arm with fewer peers is hedged with those that it has. There is no arm expected at a vintage whose outcome the model has seen.
+    Raises SettingError for an unknown code, InsufficientDataError where no arm has a peer.
     """
     row, own = int(vintage_rows(inputs, [day])[0]), column_of(inputs, asset)
-    found, codes = _vintage(inputs, row, model), pl.Series(inputs.ground.axes.assets, dtype=pl.String)
-    scorer = None
-    if model is not None:
-        scorer = Scorer(
-            lamps_at=lambda a, b: lamps_at(inputs.structure, row, a, b),
-            predict=lambda trailing, lamps, news: predict(model, trailing, lamps, news),
-        )
-    lists = ranked_peers(found, np.array([own]), most=names, scorer=scorer)
+    served: date = inputs.ground.axes.sessions.dates[row].astype("datetime64[D]").item()
+    seen = model is not None and model.in_sample(served)
+    known = None if seen else model
+    found, codes = _vintage(inputs, row, known), pl.Series(inputs.ground.axes.assets, dtype=pl.String)
+    most = min(names, len(inputs.ground.axes.assets))
+    lists = ranked_peers(found, np.array([own]), most=most, scorer=_scorer(inputs, row, known))
     lists = {arm: peers for arm, peers in lists.items() if arm != "random_industry" and (peers >= 0).any()}
     if not lists:
-        raise InsufficientDataError(f"{asset} has no peer on {day}: no stock with a usable window of returns stands beside it")
-    baskets, figures = [], []
+        raise InsufficientDataError(
+            f"{asset} has no peer on {served}: it, or every other stock, does not trade on that day or has no usable trailing window; "
+            "take another day"
+        )
+    series = {INDEX: _mean(inputs.ground.market.returns), INDUSTRY: None}
+    figures, baskets = [], []
     for arm, peers in lists.items():
         size = int((peers[0] >= 0).sum())
-        made = hedge(
-            inputs.ground.market.returns,
-            np.array([row]),
-            (np.zeros(1, dtype=np.int64), np.array([own])),
-            {arm: peers},
-            counts=(size,),
-            trailing=inputs.settings.trailing_sessions,
-            forward=inputs.settings.forward_sessions,
-        )
-        figures.append((arm, size, float(made.ratio[0, 0, 0]), float(made.cut[0, 0, 0])))
+        made = _hedged(inputs, row, own, {arm: peers}, size)
+        figures.append(_figures(inputs, row, own, made, arm, size, _mean(inputs.ground.market.returns[:, peers[0, :size]])))
         baskets.append(_basket(found, own, peers[0, :size], codes).select(pl.lit(arm).alias("arm"), pl.all()))
-    schema = {"arm": pl.String, "names": pl.Int64, "ratio": pl.Float64, "variance_cut": pl.Float64}
-    served = inputs.ground.axes.sessions.dates[row].astype("datetime64[D]").item()
-    table = pl.DataFrame(figures, schema=schema, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None))
-    return OneHedge(asset=asset, date=served, names=names, baskets=pl.concat(baskets), figures=table)
+    made = _hedged(inputs, row, own, {}, 1, index=series[INDEX])
+    others = _others(inputs, row, own)
+    series[INDUSTRY] = _mean(inputs.ground.market.returns[:, others])
+    for arm, basket in series.items():
+        figures.append(_figures(inputs, row, own, made, arm, others.size if arm == INDUSTRY else None, basket))
+    cuts = dict.fromkeys(("ratio", "trailing_cut", "variance_cut"), pl.Float64)
+    table = pl.DataFrame(figures, schema={"arm": pl.String, "names": pl.Int64, **cuts}, orient="row")
+    table = table.with_columns(pl.col(pl.Float64).fill_nan(None)).filter(pl.col("ratio").is_not_null() | ~pl.col("arm").is_in([INDUSTRY]))
+    note = f"the model has seen what followed {served}, so there is no arm by its forecast" if seen else ""
+    return OneHedge(asset=asset, date=served, names=names, baskets=pl.concat(baskets), figures=table, note=note)
+
+
+def _scorer(inputs: GraphInputs, row: int, model: Model | None) -> Scorer | None:
+    if model is None:
+        return None
+    return Scorer(
+        lamps_at=lambda a, b: lamps_at(inputs.structure, row, a, b),
+        predict=lambda trailing, lamps, news: predict(model, trailing, lamps, news),
+    )
+
+
+def _hedged(
+    inputs: GraphInputs, row: int, own: int, baskets: Mapping[str, IndexArray], size: int, *, index: FloatArray | None = None
+) -> Hedges:
+    return hedge(
+        inputs.ground.market.returns,
+        np.array([row]),
+        (np.zeros(1, dtype=np.int64), np.array([own])),
+        baskets,
+        counts=(size,),
+        index=index,
+        industry=None if index is None else inputs.ground.industry[[row]],
+        trailing=inputs.settings.trailing_sessions,
+        forward=inputs.settings.forward_sessions,
+    )
+
+
+def _figures(
+    inputs: GraphInputs, row: int, own: int, made: Hedges, arm: str, size: int | None, basket: FloatArray | None
+) -> tuple[str, int | None, float, float, float]:
+    at = made.arms.index(arm)
+    ratio, cut = float(made.ratio[at, 0, 0]), float(made.cut[at, 0, 0])
+    trailing = slice(row + 1 - inputs.settings.trailing_sessions, row + 1)
+    before = float("nan") if basket is None else _explained(inputs.ground.market.returns[trailing, own], basket[trailing], ratio)
+    return arm, size, ratio, before, cut
+
+
+def _explained(own: FloatArray, basket: FloatArray, ratio: float) -> float:
+    """1 - Var(own - ratio x basket) / Var(own) over the days on which both are known; NaN without a ratio."""
+    both = np.isfinite(own) & np.isfinite(basket)
+    if not np.isfinite(ratio) or not own[both].var() > 0:
+        return float("nan")
+    return float(1.0 - (own[both] - ratio * basket[both]).var() / own[both].var())
+
+
+def _mean(returns: FloatArray) -> FloatArray:
+    """Mean of each day over those that trade, NaN where none does; added up name by name, so absent names change no bit."""
+    there = np.isfinite(returns)
+    count = there.sum(axis=1)
+    total = np.zeros(count.shape)
+    for column in np.where(there, returns, 0.0).T:
+        total += column
+    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+
+
+def _others(inputs: GraphInputs, row: int, own: int) -> np.ndarray:
+    """The other names of the stock's industry that traded on half of the trailing window."""
+    industry, length = inputs.ground.industry[row], inputs.settings.trailing_sessions
+    valid = np.isfinite(inputs.ground.market.returns[row + 1 - length : row + 1]).sum(axis=0)
+    inside = (industry == industry[own]) & (industry[own] >= 0) & (2 * valid >= length)
+    inside[own] = False
+    return np.flatnonzero(inside)
 
 
 def _vintage(inputs: GraphInputs, row: int, model: Model | None) -> Vintage:
