@@ -62,6 +62,16 @@ def test_by_default_the_holdout_starts_at_two_thirds_of_measured_vintages() -> N
     assert found.develop[-1] == 15  # 60 sessions reach beyond two vintages, not three
 
 
+def test_vintages_without_pairs_do_not_move_the_default_holdout() -> None:
+    panel = planted(vintages=30, pairs=2)
+    bare = panel
+    for vintage in range(9):
+        bare = without(bare, vintage)
+    assert (np.diff(bare.starts)[:9] == 0).all()
+    measured = [v for v in range(9, 30) if panel.rows[v] + FORWARD < sessions(30).size]
+    assert parts(bare).holdout_start == panel.dates[measured[2 * len(measured) // 3]].item() != parts(panel).holdout_start
+
+
 def test_a_sample_without_forward_windows_has_no_holdout() -> None:
     panel = planted(vintages=2, pairs=2)
     found = parts(panel)
@@ -288,7 +298,7 @@ def test_a_vintage_without_pairs_changes_nothing() -> None:
 def test_no_forward_correlation_gives_no_model() -> None:
     panel = planted(vintages=6)
     blank = replace(panel, forward=np.full(panel.a.size, np.nan))
-    with pytest.raises(InsufficientDataError, match=r"none of the 3 develop vintages has more than 8 pairs.*move holdout_start"):
+    with pytest.raises(InsufficientDataError, match=r"none of the 3 develop vintages has more than 8 pairs.*give a later holdout_start"):
         modelled(blank, np.arange(3))
     with pytest.raises(InsufficientDataError, match="none of the 0 develop vintages"):
         modelled(panel, np.arange(0))

@@ -136,6 +136,24 @@ def test_every_arm_against_plain_loops(seed: int) -> None:
     assert (found["trailing"][3] == -1).all()  # a constant stock has no peers
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_a_mix_leaves_out_pairs_without_a_forecast_and_still_ranks_the_others_by_structure(weight: float) -> None:
+    vintage, unmapped = make(), 12
+
+    def some(trailing: FloatArray, lamps: Lamps, news: BoolArray) -> FloatArray:
+        return np.where(lamps.mapped, predict(trailing, lamps, news), np.nan)
+
+    def known(a: IndexArray, b: IndexArray) -> Lamps:
+        return replace(lamps_at(a, b), mapped=(a != unmapped) & (b != unmapped))
+
+    found = ranked_peers(vintage, FOCAL, most=6, scorer=Scorer(lamps_at=known, predict=some), shortlist=ASSETS, weights=(weight,))
+    assert vintage.usable[unmapped]
+    without = replace(vintage, eligible=vintage.eligible & (np.arange(ASSETS) != unmapped))
+    expected = ranked_peers(without, FOCAL, most=6, scorer=SCORER, shortlist=ASSETS, weights=(weight,))
+    np.testing.assert_array_equal(found[mix_arm(weight)], expected[mix_arm(weight)])
+    assert (weight == 0) == (found[mix_arm(weight)].tolist() == ranked_peers(without, FOCAL, most=6)["trailing"].tolist())
+
+
 def test_random_industry_names() -> None:
     vintage = make()
     found = ranked_peers(vintage, FOCAL, most=4)["random_industry"]

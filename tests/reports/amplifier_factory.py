@@ -31,6 +31,7 @@ def amplified(**changes: Any) -> AmplifierStudy:
                 "icir": 0.2,
                 "amplified_icir": 0.2 + delta_of(k, r, h),
                 "delta": delta_of(k, r, h),
+                "gain": delta_of(k, r, h),
                 "ic_difference": 0.1 * delta_of(k, r, h),
                 "t": 30 * delta_of(k, r, h),
                 "p": 0.04,
@@ -66,6 +67,7 @@ def amplified(**changes: Any) -> AmplifierStudy:
                 "icir": 0.2,
                 "amplified_icir": 0.2,
                 "delta": 0.5 * delta_of(number, r, h) + 0.06 * math.sin(3.1 * number),
+                "gain": 0.5 * delta_of(number, r, h) + 0.06 * math.sin(3.1 * number),
             }
             for number in range(100)
             for r in RELATIONS
@@ -77,13 +79,13 @@ def amplified(**changes: Any) -> AmplifierStudy:
         "name": "Amplifier on a synthetic market",
         "synthetic": True,
         "rows": rows,
-        "verdicts": verdict_frame(rows, placebos, 0.05),
+        "verdicts": verdict_frame(rows, placebos, band=0.05, orient=True),
         "placebos": placebos,
         "configurations": configurations,
         "spread": spread_frame(configurations),
         "refused": pl.DataFrame({"part": ["horizon 250"], "reason": ["it does not fit into the 200 sessions of the data"]}),
         "factors": tuple(FACTORS),
-        "settings": {"strength": 0.5, "placebos": PLACEBOS, "horizons_sessions": HORIZONS},
+        "settings": {"orient": True, "strength": 0.5, "placebos": PLACEBOS, "horizons_sessions": HORIZONS},
         "data": {"first": "2018-01-02", "last": "2024-12-31", "sessions": 1700, "assets": 1017},
         "seconds": {"placebos": 12.5},
         "notes": ("left out, for they have no value on these data: divyld",),

@@ -21,24 +21,22 @@ def peer(n: int, **changes: Any) -> dict[str, Any]:
         lamps[kind] = True
         lamps[(kind + 1) % 4] |= n % 7 == 0
     lit, mapped = any(lamps), n % 20 != 19
-    made = {
-        **dict(zip(("lamp_deep_peer", "lamp_sam_chain", "lamp_disclosed", "lamp_affiliate"), lamps, strict=True)),
-        **{"peer": f"{600000 + 7 * n}.SH", "name": NAMES[n % len(NAMES)], "rank": n + 1, "trailing_corr": 0.72 - 0.9 * n / (n + 30)},
-        **{"expected_fwd_corr": 0.6 - 0.7 * n / (n + 40), "comention_strength": float(1 + n % 9), "comention_days": 1 + n % 6},
-        **{"peer_depth": (5 if lamps[0] else n % 4) if mapped else None, "lamp_product_peer": lamps[0], "industry": f"sector {n % 6}"},
-        **{"confirmed": lit, "dark": not lit and mapped},
-    }
+    made: dict[str, Any] = dict(zip(("lamp_deep_peer", "lamp_sam_chain", "lamp_disclosed", "lamp_affiliate"), lamps, strict=True))
+    made |= {"peer": f"{600000 + 7 * n}.SH", "name": NAMES[n % len(NAMES)], "rank": n + 1, "trailing_corr": 0.72 - 0.9 * n / (n + 30)}
+    made |= {"expected_fwd_corr": 0.6 - 0.7 * n / (n + 40), "comention_strength": float(1 + n % 9), "comention_days": 1 + n % 6}
+    made |= {"peer_depth": (5 if lamps[0] else n % 4) if mapped else None, "lamp_product_peer": lamps[0], "industry": f"sector {n % 6}"}
+    made |= {"confirmed": lit, "dark": not lit and mapped}
     return {**made, **changes}
 
 
-def around(peers: int = 50, **changes: Any) -> Neighbourhood:
+def around(number: int = 50, **changes: Any) -> Neighbourhood:
     """A stock with that many peers, each linked with a few others."""
-    frame = pl.DataFrame([peer(n) for n in range(peers)], schema=PEERS)
+    frame = pl.DataFrame([peer(n) for n in range(number)], schema=PEERS)
     codes = frame["peer"].to_list()
     rows = [
         {"a": codes[i], "b": codes[j], "trailing_corr": 0.2, "confirmed": (i + j) % 2 == 0, "dark": (i + j) % 2 == 1}
-        for i in range(peers)
-        for j in range(i + 1, peers)
+        for i in range(number)
+        for j in range(i + 1, number)
         if (i * j) % 17 == 3
     ]
     made = Neighbourhood(
@@ -46,7 +44,7 @@ def around(peers: int = 50, **changes: Any) -> Neighbourhood:
         name="贵州茅台酒",
         date=date(2024, 6, 28),
         synthetic=True,
-        total=peers,
+        total=number,
         peers=frame,
         links=pl.DataFrame(rows, schema=LINKS),
     )
@@ -75,7 +73,12 @@ def lines() -> pl.DataFrame:
         ("product_peer", True, "both in P3 (Copper foil) at depth 5: 600000.SH 61.0% (…), 600519.SH 22.0% (…)", date(2024, 4, 30)),
         ("deep_peer", True, "both in P3 (Copper foil) at depth 5: 600000.SH 61.0% (…), 600519.SH 22.0% (…)", date(2024, 4, 30)),
         ("chain", False, "no input edge between their products", None),
-        ("disclosed", True, "600000.SH supplies 600519.SH, amount 1,200,000, period to 2023-12-31, published 2024-03-28", date(2024, 3, 28)),
+        (
+            "disclosed",
+            True,
+            "600000.SH supplies 600519.SH, amount 1,200,000, period to 2023-12-31, published 2024-03-28",
+            date(2024, 3, 28),
+        ),
         ("affiliate", False, "no stake, owner or issuer in common", None),
         ("bid", False, "no bid", None),
     ]

@@ -12,8 +12,19 @@ from plotly.offline import get_plotlyjs
 from pureplay.reports.comovement import render_comovement
 from pureplay.reports.comovement_gallery import comovement_gallery
 from pureplay.reports.comovement_rows import critical, headline, lockbox, rows, setting, term_title
-from pureplay.reports.comovement_wording import descriptive, forecast_text, hedge_text, lead, retention_text, returns_text, risk_text, which
+from pureplay.reports.comovement_wording import (
+    descriptive,
+    forecast_text,
+    hedge_text,
+    lead,
+    retention_text,
+    returns_text,
+    risk_text,
+    status,
+    which,
+)
 from pureplay.reports.gallery import Chart
+from pureplay.reports.neighbourhood import neighbourhood_script
 from pureplay.reports.wording import SYNTHETIC
 from pureplay.studies.comovement_records import ComovementStudy
 from tests.reports.comovement_factory import comovement, emptied, hedge_frame, months
@@ -32,6 +43,13 @@ KEYS = [
 OPENED = "Holdout opened 2 times, by a. reader and b. writer, last on 2025-02-03"
 EMPTY = re.compile(r"\b(nan|NaN|None|inf)\b")
 FRAMES = tuple(comovement().frames())
+
+
+@pytest.fixture(autouse=True)
+def short_library(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A stand-in for the charts' library where it is not what is tested: it makes up nearly all of a page."""
+    if "nothing_is_loaded" not in request.node.name:
+        monkeypatch.setattr("pureplay.reports.page.get_plotlyjs", lambda: "0;")
 
 
 @pytest.fixture(scope="module")
@@ -112,17 +130,18 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "trailing × deep product peer +0.0300",
         "tender bid (negative control) −0.0120",
         "deep product peer +0.0587 +0.0352 sd 0.0006 +0.0235 0.010",
-        "model, interactions 0.02890 96.0 % +0.698 +0.010 +0.98 +4.80 p = 0.008 2,140,312",
+        "model with lamps 0.02890 96.0 % +0.698 +0.010 +0.98 +4.80 p = 0.008 2,140,312",
         "confirmed 91.8 % se 1.2 % – +0.340 +0.312 812,400",
         "price alone 75.2 % se 1.2 % 92.1 % t +5.00",
         "Published (the source, its own data) confirmed 92 %",
         "Holdout (opened 2 times), CSI 300 graph peers 40.3 % 41.6 % 62.9 % 18.0 % 7,021",
         "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 graph peers, CSI 1000 – – 49 %",
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
-        "Weight of structure Holdout (opened 2 times): variance cut Stock-months Develop: variance cut Stock-months 0 43.70 % 7,021",
-        "rejected: the sign flips between develop and holdout",
-        "confirmed, 1 sessions +0.0030 +0.50 0.607 +0.027 590",
-        "shrunk and discounted by the graph 13.39 % −0.41 26",
+        "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 Develop, CSI 300 Develop, CSI 1000 0 43.70 % 7,021",
+        "Tender bids: rejected, for no effect of one sign stands in both develop and holdout",
+        "confirmed, 1 session +0.0030 +0.50 0.607 +0.027 590",
+        "shrunk and discounted by the graph 13.39 % −0.41 +0.31 26",
+        "the same discounts on other pairs (placebo) 13.38 % −0.87 – 26",
         "unknown names 512",
         "hedging, index the table benchmarks has no rows: give index returns",
         "affiliates are known by name alone before 2019",
@@ -142,13 +161,13 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         ("fama_macbeth", "newey_west_t", 55.5, {"sample": "develop", "variant": "plain", "term": "chain"}, "+55.50"),
         ("fama_macbeth", "dyadic_se", 0.0999, {"sample": "holdout", "variant": "bids", "term": "bid"}, "0.0999"),
         ("fama_macbeth", "published", 0.123, {"variant": "plain", "term": "chain"}, "+0.123 +9.0"),
-        ("scores", "mz_slope", 0.4321, {"sample": "holdout", "predictor": "plain"}, "+0.43 +3.60"),
+        ("scores", "mz_slope", 0.4321, {"sample": "holdout", "predictor": "expected_fwd_corr"}, "+0.43 +4.80"),
         ("permutation", "permuted_mean", 0.0213, {"sample": "holdout", "term": "chain"}, "+0.0263 +0.0213 sd 0.0006 +0.0050"),
         ("calibration", "realised", 0.5432, {"sample": "holdout", "decile": 3}, "3 +0.250 +0.543"),
         ("retention", "retention", 0.6543, {"sample": "holdout", "group": "dark", "bin": 0.2}, "dark +0.20 65.4 %"),
         ("hedge", "variance_cut", 0.5555, {"sample": "develop", "universe": "CSI 1000", "arm": "index", "names": 10}, "index 55.5 %"),
         ("hedge_sizes", "beats_industry", 0.9111, {"sample": "holdout", "size_group": 2, "arm": "graph"}, "beats 91 %"),
-        ("mix", "variance_cut", 0.5678, {"sample": "holdout", "weight": 0.3}, "0.3 56.78 %"),
+        ("mix", "variance_cut", 0.5678, {"sample": "holdout", "universe": "CSI 1000", "weight": 0.3}, "56.78 %"),
         ("spillover", "mean_ic", 0.0432, {"sample": "holdout", "relation": "dark", "horizon": 5}, "dark, 5 sessions +0.0432"),
         ("minimum_variance", "volatility", 0.2468, {"sample": "develop", "method": "equal"}, "1/N 24.68 %"),
         ("bids", "coefficient", 0.0888, {"sample": "holdout"}, "+0.0888"),
@@ -179,7 +198,7 @@ def test_holdout_figures_are_never_without_their_openings(whole: ComovementStudy
     assert "lockbox" not in re.sub(r"<style>.*?</style>", "", develop, flags=re.DOTALL)
     assert "Holdout (opened" not in develop
     assert which(only(whole, "develop")).endswith("is not in them (lock box opened 2 times).")
-    assert which(replace(only(whole, "develop"), opened=0)).endswith("(lock box never opened).")
+    assert which(replace(only(whole, "develop"), opened=0)).endswith("(lock box not opened).")
     assert headline(only(whole, "develop")) == "develop"
     assert "without a holdout" in which(only(with_sample(whole, "all"), "all"))
 
@@ -257,14 +276,13 @@ def test_hedges_that_beat_the_graph_are_named(whole: ComovementStudy) -> None:
 
 
 def test_forecasts_returns_and_risk_are_judged_by_their_tests(whole: ComovementStudy) -> None:
-    assert (
-        forecast_text(whole) == "The smallest squared error is that of “model, interactions”, and better than a + b trailing (DM t +4.80)."
-    )
-    open_ = with_figure(whole, "scores", "dm_p", 0.2, sample="holdout", predictor="interactions")
+    best = "The smallest squared error is that of “model with lamps”, and better than a + b trailing (DM t +4.80)."
+    assert forecast_text(whole) == best
+    open_ = with_figure(whole, "scores", "dm_p", 0.2, sample="holdout", predictor="expected_fwd_corr")
     assert "but not surely better than a + b trailing" in forecast_text(open_)
     worse = with_figure(whole, "scores", "mse", 0.001, sample="holdout", predictor="regression")
     assert "structure is not found to improve it" in forecast_text(worse)
-    assert returns_text(whole) == "Returns are not found to spill over along the graph: none of 6 mean rank ICs is different from 0."
+    assert returns_text(whole) == "Returns are not found to spill over along the graph: none of 9 mean rank ICs is different from 0."
     where = {"sample": "holdout", "relation": "confirmed", "horizon": 5}
     alpha = with_figure(whole, "spillover", "p", 0.001, **where)
     assert "above 0: confirmed at 5 sessions (+0.0030)" in returns_text(alpha)
@@ -274,7 +292,25 @@ def test_forecasts_returns_and_risk_are_judged_by_their_tests(whole: ComovementS
     assert "no return to earn" in returns_text(down)
     assert "so the edge washes out in a whole portfolio" in risk_text(whole)
     less = with_figure(whole, "minimum_variance", "t", -3.1, sample="holdout", method="discounted")
-    assert risk_text(less).endswith("less risk (t −3.10).")
+    assert risk_text(less).endswith("but no less than with the same discounts on other pairs (t +0.31): it is not owed to the graph.")
+    owed = with_figure(less, "minimum_variance", "placebo_t", -2.5, sample="holdout", method="discounted")
+    assert risk_text(owed).endswith("less risk (t −3.10), and less than with the same discounts on other pairs (t −2.50).")
+    more = with_figure(whole, "minimum_variance", "t", 3.1, sample="holdout", method="discounted")
+    assert risk_text(more).endswith("more risk (t +3.10).")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "wanted"),
+    [
+        ("accepted", "which a negative control should not have."),
+        ("rejected", "as it should be for a negative control."),
+        ("not decided: the lock box is shut", "Tender bids: not decided: the lock box is shut."),
+    ],
+)
+def test_the_negative_control_is_told_as_it_is(whole: ComovementStudy, verdict: str, wanted: str) -> None:
+    study = replace(whole, bids=whole.bids.with_columns(verdict=pl.lit(verdict)))
+    assert status(study).endswith(wanted)
+    assert wanted in shown(study)
 
 
 def test_charts_draw_the_figures_of_the_record(whole: ComovementStudy) -> None:
@@ -287,7 +323,7 @@ def test_charts_draw_the_figures_of_the_record(whole: ComovementStudy) -> None:
     assert list(theirs.x) == [0.049, 0.065, 0.028, 0.013, 0.005, -0.005]
     assert theirs.error_x.array[1] == pytest.approx(1.96 * 0.065 / 22, abs=1e-6)
     errors = trace(charts["errors"], "Holdout (opened 2 times)")
-    assert errors.x[list(errors.customdata).index("model, plain")] == pytest.approx(100 * (0.0292 / 0.0301 - 1), abs=1e-3)
+    assert errors.x[list(errors.customdata).index("model with lamps")] == pytest.approx(100 * (0.0289 / 0.0301 - 1), abs=1e-3)
     curve = trace(charts["hedge-1"], "graph peers")
     held = sorted(rows(whole.hedge, sample="holdout", universe="CSI 1000", arm="graph"), key=lambda row: row["names"])
     assert list(curve.x) == [1, 2, 5, 10, 20, 50]
@@ -297,7 +333,7 @@ def test_charts_draw_the_figures_of_the_record(whole: ComovementStudy) -> None:
     bins = trace(charts["retention-bins"], "dark")
     assert bins.error_y.array[0] == 1.2
     assert trace(charts["calibration"], "Develop").y[0] == pytest.approx(0.161)
-    assert list(trace(charts["mix"], "Develop").x)[-1] == 1.0
+    assert list(trace(charts["mix"], "Develop, CSI 1000").x)[-1] == 1.0
     pairs = trace(charts["vintages"], "dark")
     assert (len(pairs.x), pairs.y[0]) == (84, whole.vintages["dark"][0])
     assert len(charts["vintages"].figure.layout.shapes) == 1
@@ -384,9 +420,13 @@ def test_text_of_others_is_escaped(whole: ComovementStudy) -> None:
 
 def test_a_neighbourhood_stands_where_it_is_given(whole: ComovementStudy) -> None:
     page = render_comovement(whole, manifest={}, neighbourhood=Markup("<svg><title>one stock</title></svg>"))
-    assert '<div class="neighbourhood"><svg><title>one stock</title></svg></div>' in page
-    assert "One stock and its neighbours" in page
-    assert "One stock and its neighbours" not in page_of(whole)
+    assert "<h2>One stock and its neighbours</h2>\n<svg><title>one stock</title></svg>" in page
+    assert page.count(neighbourhood_script()) == 1
+    without = page_of(whole)
+    assert "One stock and its neighbours" not in without
+    assert neighbourhood_script() not in without
+    allowed = [re.findall(r"sha256-[\w+/=]+", each.split("<style>")[0]) for each in (page, without)]
+    assert len(allowed[0]) == len(allowed[1]) + 1 == 3  # the policy lets that script run, and no other
 
 
 def test_a_real_market_has_no_banner(whole: ComovementStudy) -> None:

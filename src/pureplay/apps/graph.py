@@ -1,7 +1,7 @@
 """What the commands of `pureplay graph` do, from files to files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -168,7 +168,7 @@ def _frames(made: AmplifierStudy) -> dict[str, pl.DataFrame]:
 
 
 def _read(asked: GraphAsked) -> tuple[RunConfig, Path, Dataset]:
-    config = read_config(asked.config) if asked.config else RunConfig.plain()
+    config = read_config(asked.config) if asked.config else replace(RunConfig.plain(), name="co-movement graph")
     folder = asked.data or config.data
     if folder is None:
         raise SettingError('there is no data: pass --data FOLDER, or add data = "FOLDER" to the configuration')

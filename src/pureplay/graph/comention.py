@@ -1,4 +1,4 @@
-"""Which pairs the news names together: articles as sessions, pairs of a vintage's window, METHODS §7."""
+"""Which pairs the news names together: articles as sessions, pairs of a vintage's window, METHODS §6."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -116,9 +116,11 @@ def build_panel(
     """Pairs and random pairs of many vintages with trailing and forward correlation, and a count of each vintage.
 
     rows: sessions of the vintages, ascending. Only pairs of stocks that trade on the session, have a size and an entry in the product tree
-    take part; the others are counted. The count: date, pairs, random, names, confirmed, dark, product_peer, the four lamps, bid, unmapped
-    (pairs left out because a firm has no entry in the tree), untraded (left out because a stock does not trade), widened, short,
-    beyond_one. Raises InsufficientDataError where there is no vintage, or no pair in any.
+    take part; the others are counted. Two listings of one issuer are no pair of firms: their correlation would pass for that of
+    affiliates, so they are left out as well, and never drawn as a random pair. The count: date, pairs, random, names, confirmed, dark,
+    product_peer, the four lamps, bid, unmapped (pairs left out because a firm has no entry in the tree), untraded (left out because a
+    stock does not trade), one_issuer (left out as two listings of one), widened, short, beyond_one. Raises InsufficientDataError where
+    there is no vintage, or no pair in any.
     """
     if not rows.size:
         raise InsufficientDataError(
@@ -133,7 +135,12 @@ def build_panel(
         counts.append(count)
     starts = np.concatenate([[0], np.cumsum([part.a.size for part in parts])]).astype(np.int64)
     if not starts[-1]:
-        raise InsufficientDataError("no vintage has a pair: give news (or links) of the months that the bars cover")
+        unmapped, untraded = (sum(int(str(count[name])) for count in counts) for name in ("unmapped", "untraded"))
+        raise InsufficientDataError(
+            f"none of the {rows.size} vintages has a pair: {unmapped} were left out because a stock has no entry in the product tree "
+            f"(products = {inputs.settings.products!r}) and {untraded} because one does not trade or has no size. Give news or links of "
+            "the months that the bars cover, on stocks that segments or industries describe"
+        )
     a, b = np.concatenate([part.a for part in parts]), np.concatenate([part.b for part in parts])
     settings, returns = inputs.settings, inputs.ground.returns
     if progress is not None:
@@ -171,15 +178,18 @@ class _Part:
 def _part(inputs: GraphInputs, row: int, seed: int) -> tuple[_Part, dict[str, object]]:
     ground, found = inputs.ground, substrate(inputs, row)
     eligible, mapped = inputs.eligible(row), inputs.structure.at(row).firms.mapped
-    taken = eligible[found.a] & eligible[found.b]
+    company = inputs.structure.owners.company
+    trading, twins = eligible[found.a] & eligible[found.b], (company[found.a] >= 0) & (company[found.a] == company[found.b])
+    taken = trading & ~twins
     known = mapped[found.a] & mapped[found.b]
     a, b = found.a[taken], found.b[taken]
     day = ground.axes.sessions.dates[row]
+    issuer_a, issuer_b = _one_issuer(company)
     drawn = random_pairs(
         a,
         b,
-        excluded_a=found.a,
-        excluded_b=found.b,
+        excluded_a=np.concatenate([found.a, issuer_a]),
+        excluded_b=np.concatenate([found.b, issuer_b]),
         size=ground.size[row],
         industry=ground.industry[row],
         eligible=eligible,
@@ -197,7 +207,8 @@ def _part(inputs: GraphInputs, row: int, seed: int) -> tuple[_Part, dict[str, ob
         "dark": int((~confirmed).sum()),
         **{name: int(getattr(own, name).sum()) for name in ("product_peer", *LAMPS, "bid")},
         "unmapped": int((~known).sum()),
-        "untraded": int((known & ~taken).sum()),
+        "untraded": int((known & ~trading).sum()),
+        "one_issuer": int((trading & twins).sum()),
         "widened": drawn.widened,
         "short": drawn.short,
     }
@@ -209,6 +220,19 @@ def _part(inputs: GraphInputs, row: int, seed: int) -> tuple[_Part, dict[str, ob
         lamps=lamps,
     )
     return part, count
+
+
+def _one_issuer(company: npt.NDArray[np.int64]) -> Pairs:
+    """Every pair of listings of one issuer. company: issuer of each asset, -1 where it is an issuer of its own."""
+    there = np.flatnonzero(company >= 0)
+    group = np.searchsorted(np.unique(company[there]), company[there])
+    order = np.argsort(group, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(group))]).astype(np.int64)
+    members = there[order].astype(np.int32)
+    size = np.diff(starts)
+    found = [np.stack(np.triu_indices(int(n), 1)) + first for n, first in zip(size, starts, strict=False) if n > 1]
+    one, other = np.concatenate(found, axis=1) if found else np.empty((2, 0), dtype=np.int64)
+    return members[one], members[other]
 
 
 def _bids(inputs: GraphInputs, row: int) -> Pairs | None:

@@ -52,14 +52,18 @@ class Graph:
             raise DatasetError(f"{root} is no graph (no manifest.json can be read: {error}): {_BUILD}") from error
         if not isinstance(manifest, dict) or manifest.get("kind") != "graph":
             raise DatasetError(f"{root} is no graph (its manifest.json does not say so): {_BUILD}")
-        files = {
-            date.fromisoformat(day): (root / EDGES / f"T={day}.parquet", str(record["edges_sha256"]))
-            for day, record in manifest["vintages"].items()
-        }
+        try:
+            settings = dict(manifest["settings"])
+            files = {
+                date.fromisoformat(day): (root / EDGES / f"T={day}.parquet", str(record["edges_sha256"]))
+                for day, record in manifest["vintages"].items()
+            }
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise DatasetError(f"the manifest.json of {root} does not say what a graph's says ({error!r}): build it again") from error
         absent = [path.name for path, _ in files.values() if not path.is_file()]
         if absent:
             raise DatasetError(f"{root} lacks {len(absent)} vintages that its manifest names, such as {absent[0]}: build it again")
-        return cls(settings=manifest["settings"], files=files)
+        return cls(settings=settings, files=files)
 
     @property
     def dates(self) -> tuple[date, ...]:
@@ -69,7 +73,7 @@ class Graph:
     def edges(self, day: date) -> pl.DataFrame:
         """Edges of the vintage that serves a day: the last one on or before it. Columns of `graph.edges_of`.
 
-        Raises InsufficientDataError where no vintage is that old, DatasetError where its file was changed.
+        Raises InsufficientDataError where no vintage is that old, DatasetError where its file was changed or has gone.
         """
         known = [each for each in self.dates if each <= day]
         if not known:
@@ -78,6 +82,8 @@ class Graph:
         if known[-1] in self.frames:
             return self.frames[known[-1]]
         path, digest = self.files[known[-1]]
+        if not path.is_file():
+            raise DatasetError(f"{path} has gone since the graph was opened: build the graph again")
         if file_sha256(path) != digest:
             raise DatasetError(f"{path} is not the file that the manifest names (SHA-256 differs): build the graph again")
         return pl.read_parquet(path)
@@ -100,10 +106,22 @@ class Graph:
         assets: Sequence[str] | None = None,
         method: DiscountMethod = "retention",
         dark_factor: float = 0.8,
+        unlisted_factor: float = 1.0,
+        largest_ratio: float = 1.2,
+        strength: float = 1.0,
     ) -> Any:
         """The user's own correlation matrix with dark pairs discounted, positive semi-definite; see `graph.discount`."""
         named = None if assets is None else tuple(assets)
-        return discount(correlation, self.edges(day), assets=named, method=method, dark_factor=dark_factor)
+        return discount(
+            correlation,
+            self.edges(day),
+            assets=named,
+            method=method,
+            dark_factor=dark_factor,
+            unlisted_factor=unlisted_factor,
+            largest_ratio=largest_ratio,
+            strength=strength,
+        )
 
 
 def build_graph(
@@ -151,8 +169,8 @@ def peer_lists(edges: pl.DataFrame) -> pl.DataFrame:
     """Ranked peers of every stock of a vintage, the `comovement_peers` feed.
 
     Columns trade_date, ts_code, rank (1 = best), peer, expected_fwd_corr, trailing_corr, n_lamps, confirmed, dark, comention_strength.
-    Confirmed peers come before the others; then by expected_fwd_corr, by trailing_corr where that is null, with null last; then by strength
-    and code. Sorted by ts_code and rank.
+    By expected_fwd_corr; pairs without one, which are all where there is no model, by whether they are confirmed, then by trailing_corr,
+    strength and code; null comes last. Sorted by ts_code and rank.
     """
     both = pl.concat(
         [
@@ -160,10 +178,8 @@ def peer_lists(edges: pl.DataFrame) -> pl.DataFrame:
             for one, other in (("ts_a", "ts_b"), ("ts_b", "ts_a"))
         ]
     )
-    known = pl.coalesce("expected_fwd_corr", "trailing_corr")
-    order = both.with_columns(_known=known).sort(
-        ["ts_code", "confirmed", "_known", "comention_strength", "peer"], descending=[False, True, True, True, False], nulls_last=True
-    )
+    keys = ["ts_code", "expected_fwd_corr", "confirmed", "trailing_corr", "comention_strength", "peer"]
+    order = both.sort(keys, descending=[False, True, True, True, True, False], nulls_last=True)
     ranked = order.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("ts_code"))
     return ranked.select("trade_date", "ts_code", "rank", "peer", *_SAID)
 

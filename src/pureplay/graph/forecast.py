@@ -33,10 +33,10 @@ _MONTH: Final = 20  # sessions that lie between two vintages at least, nearly al
 class ForecastSettings:
     """How the forecast is fitted and judged.
 
-    holdout_start: first day of the holdout; None = the vintage at two thirds of those that have a forward window. variant: terms of the
-    model, "best" = chosen on develop. cosines, lags: of the tests of mean coefficients. permutations: draws of the permutation within
-    sectors. permutation_pairs: pairs of a vintage that take part in it, drawn by the seed; None = all. seed: of permutations.
-    fewest_vintages: with fewer the model calls itself descriptive.
+    holdout_start: first day of the holdout; None = the vintage at two thirds of those that have pairs and a forward window. variant:
+    terms of the model, "best" = chosen on develop. cosines, lags: of the tests of mean coefficients. permutations: draws of the
+    permutation within sectors. permutation_pairs: pairs of a vintage that take part in it, drawn by the seed; None = all. seed: of
+    permutations. fewest_vintages: with fewer the model calls itself descriptive.
     """
 
     holdout_start: date | None = None
@@ -70,7 +70,7 @@ class Split:
 
     develop: the forward window ends before the first session of the holdout. embargo: earlier than the holdout, with a forward window
     that reaches into it. holdout: on or after holdout_start. no_forward: the forward window passes the end of the data. holdout_start:
-    None where it was not given and no vintage has a forward window.
+    None where it was not given and no vintage has pairs and a forward window.
     """
 
     develop: VintageArray
@@ -91,13 +91,13 @@ def split(panel: PairPanel, *, holdout_start: date | None, forward_sessions: int
     """Part the vintages so that nothing in develop knows a session of the holdout.
 
     sessions: days of all sessions of the data, which panel.rows count. holdout_start: need not be a session; None = the day of the vintage
-    at two thirds (rounded down) of those with a forward window.
+    at two thirds (rounded down) of those with pairs and a forward window.
     """
     require_whole(forward_sessions, "forward_sessions", 1)
     ends = panel.rows + forward_sessions
     measured = ends < sessions.size
     if holdout_start is None:
-        known = panel.dates[measured]
+        known = panel.dates[measured & (np.diff(panel.starts) > 0)]
         start = known[2 * known.size // 3].astype("datetime64[D]") if known.size else None
     else:
         start = np.datetime64(holdout_start, "D")
@@ -191,7 +191,7 @@ def fit_model(
     if not used.size:
         raise InsufficientDataError(
             f"none of the {develop.size} develop vintages has more than {len(one.names)} pairs with both correlations and both names "
-            "in the product tree, so no model can be fitted: move holdout_start back in time, or give more data"
+            "in the product tree, so no model can be fitted: give a later holdout_start, a shorter forward window, or more data"
         )
     terms = _terms(one.names, one.mean)
     return Model(

@@ -23,9 +23,9 @@ class Ground:
     """Blocks of shape (sessions, assets).
 
     market: returns as they were, values, who traded. returns: what correlations are taken of (raw, or less the mean of market or
-    industry), NaN where the stock did not trade. size: total market value at the close, or mean traded value of 60 sessions where the
-    data have no values; NaN where unknown. size_is: "cap" or "dollar_volume". industry: number of the coarsest industry of the day, -1
-    where there is none. industries: their codes.
+    industry), NaN where the stock did not trade. size: total market value at the close, and on sessions before the first with any market
+    value the mean traded value of 60 sessions; NaN where unknown. size_is: "cap", or "dollar_volume" where no session has a market value.
+    industry: number of the coarsest industry of the day, -1 where there is none. industries: their codes.
     """
 
     market: Market
@@ -42,10 +42,18 @@ class Ground:
 
 
 def load_ground(data: Dataset, settings: GraphSettings) -> Ground:
-    """Blocks of a dataset; raises TableError where bars are absent, InsufficientDataError where they have neither values nor volumes."""
+    """Blocks of a dataset.
+
+    Raises TableError where bars are absent, InsufficientDataError where they have neither values nor volumes, or settings ask for returns
+    less those of an industry that no stock has.
+    """
     market = load_market(data)
     size, size_is = _size(data, market)
     labels, codes = _industry(data, market.axes)
+    if settings.returns == "industry" and not (labels >= 0).any():
+        raise InsufficientDataError(
+            "returns = 'industry' needs the industry of some stock on some session: give industries, or take 'market'"
+        )
     return Ground(
         market=market, returns=_less_mean(market.returns, labels, settings), size=size, size_is=size_is, industry=labels, industries=codes
     )
@@ -77,10 +85,20 @@ def _closes_month(axes: Axes) -> bool:
 
 
 def _size(data: Dataset, market: Market) -> tuple[FloatArray, str]:
-    if np.isfinite(market.caps).any():
-        return market.caps, "cap"
+    valued = np.isfinite(market.caps).any(axis=1)
+    # sessions before the first value had no other size then, so that values which begin later change nothing
+    first = int(np.argmax(valued)) if valued.any() else market.caps.shape[0]
     if "amount" not in data.columns("bars"):
-        raise InsufficientDataError("bars have neither total_cap nor amount, so stocks have no size: add one of them")
+        if not valued.any():
+            raise InsufficientDataError("bars have neither total_cap nor amount, so stocks have no size: add one of them")
+        return market.caps, "cap"
+    if first == 0:
+        return market.caps, "cap"
+    volume = _dollar_volume(data, market)
+    return np.concatenate([volume[:first], market.caps[first:]]), "cap" if valued.any() else "dollar_volume"
+
+
+def _dollar_volume(data: Dataset, market: Market) -> FloatArray:
     bars = data.frame("bars", ["date", "asset", "amount"])
     amount = market.axes.block(market.axes.locate(bars), bars["amount"])
     filled, count = np.nan_to_num(amount), np.isfinite(amount).astype(np.float64)
@@ -90,7 +108,7 @@ def _size(data: Dataset, market: Market) -> tuple[FloatArray, str]:
     total = window(np.pad(filled, lead), _VOLUME_SESSIONS, axis=0).sum(axis=-1)
     days = window(np.pad(count, lead), _VOLUME_SESSIONS, axis=0).sum(axis=-1)
     mean = np.divide(total, days, out=np.full(total.shape, np.nan), where=days > 0)
-    return np.where(market.traded, mean, np.nan), "dollar_volume"
+    return np.where(market.traded, mean, np.nan)
 
 
 def _industry(data: Dataset, axes: Axes) -> tuple[IndexArray, tuple[str, ...]]:

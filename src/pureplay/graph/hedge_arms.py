@@ -90,7 +90,8 @@ def ranked_peers(
     focal stock). trailing: names of the highest trailing correlation. With a scorer also
     expected: by expected correlation over the `shortlist` names of the highest trailing correlation and every linked or co-mentioned one;
     mix_W for each weight W: the same names by W x z(rank of the structural part) + (1 - W) x z(trailing), z over the focal stock's
-    names; the structural part is what the forecast adds for lamps and news to that of a pair without either.
+    names; the structural part is what the forecast adds for lamps and news to that of a pair without either. Pairs without a forecast,
+    of which a name has no entry in the product tree, are in neither.
 
     Ties go to the higher trailing correlation, then to the code that sorts first. Only usable names are listed, and a focal stock that
     is not usable has none. Nothing depends on names that are not eligible. Raises SettingError.
@@ -245,10 +246,12 @@ def _scored(
     expected = scorer.predict(rho, lamps, news)
     structure = expected - scorer.predict(rho, _unlit(lamps), np.zeros_like(news))
     out = {"expected": _by_score((place, peer, rho), expected, focal.size, most)}
-    z_rank, z_rho = np.empty(rho.size), np.empty(rho.size)
+    z_rank, z_rho = np.full(rho.size, np.nan), np.full(rho.size, np.nan)
     if weights:
-        for each in _runs(place):
-            z_rank[each], z_rho[each] = _z(rankdata(structure[each])), _z(rho[each])
+        scored = np.flatnonzero(np.isfinite(structure))
+        for each in _runs(place[scored]):
+            some = scored[each]
+            z_rank[some], z_rho[some] = _z(rankdata(structure[some])), _z(rho[some])
     for weight in weights:
         out[mix_arm(weight)] = _by_score((place, peer, rho), weight * z_rank + (1 - weight) * z_rho, focal.size, most)
     return out

@@ -1,7 +1,7 @@
 """How a co-movement graph is built: one frozen record, every rule checked when it is made."""
 
+import re
 from dataclasses import asdict, dataclass
-from datetime import time
 from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +27,7 @@ _WHOLE: Final = (
     ("buffer_days", 0),
 )
 _CHOICES: Final = (("substrate", Substrate), ("strength", Strength), ("measure", Measure), ("returns", Returns), ("deep_peer", DeepPeer))
+_CLOCK: Final = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _SWITCHES: Final = ("core_only", "interlocks", "peer_confirms")
 
 
@@ -37,7 +38,7 @@ class GraphSettings:
     substrate: "news", pairs co-mentioned in the window; "links", every pair with a lit lamp, for data without news.
     comention_days: calendar days up to the vintage in which an article counts. most_names: an article on more stocks is a list and is
     skipped. strength: "articles", number of articles; "shared", each article counts 1 / (names - 1). close, timezone: when the session
-    ends and where; an article after it counts for the next session.
+    ends (HH:MM) and where; an article after it counts for the next session.
     trailing_sessions, forward_sessions: windows of the correlation. measure: "shrunk", the inner product of z-scores over
     max(overlap, two thirds of the window); "pearson", on the overlap. returns: "raw"; "market", less the equal-weight mean of the day;
     "industry", less the mean of the coarsest industry of the day.
@@ -90,7 +91,7 @@ class GraphSettings:
         _require(months is None or is_whole_number(months, 1), "stale_months", "at least 1 month, or None for never", months)
         _require(self.deep_depth >= self.peer_depth, "deep_depth", f"at least peer_depth, which is {self.peer_depth}", self.deep_depth)
         _require(self.products == "segments" or bool(self.schemes), "products", "'segments' or 'industries:SCHEME,…'", self.products)
-        _require(self._clock() is not None, "close", "a time of day such as '15:00'", self.close)
+        _require(bool(_CLOCK.fullmatch(str(self.close))), "close", "hours and minutes such as '15:00'", self.close)
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
@@ -101,19 +102,13 @@ class GraphSettings:
         """Industry schemes from coarse to fine that stand for the product tree; empty where products are segments."""
         head, _, rest = str(self.products).partition(":")
         names = tuple(each.strip() for each in rest.split(","))
-        return names if head == "industries" and all(names) else ()
+        return names if head == "industries" and "" not in names else ()
 
     @property
     def close_minute(self) -> int:
         """Minute of the local day at which the session ends."""
-        clock = self._clock()
-        return 0 if clock is None else clock.hour * 60 + clock.minute
-
-    def _clock(self) -> time | None:
-        try:
-            return time.fromisoformat(self.close)
-        except (ValueError, TypeError):
-            return None
+        hour, _, minute = self.close.partition(":")
+        return int(hour) * 60 + int(minute)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name, for manifests."""

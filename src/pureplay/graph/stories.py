@@ -12,6 +12,7 @@ from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.graph.comention import articles_of_pair, tender_pairs
 from pureplay.graph.edges import GraphInputs, edges_of, substrate
 from pureplay.graph.evidence import evidence
+from pureplay.graph.feed import peer_lists
 from pureplay.graph.lamps import lamps_at
 from pureplay.graph.model import Model, predict
 from pureplay.graph.story_records import ARTICLES, DAILY, EVIDENCE, LINKS, PEERS, Neighbourhood, PairStory
@@ -20,7 +21,7 @@ from pureplay.stats.correlation import panel_correlations, window
 from pureplay.stats.given import is_whole_number
 from pureplay.stats.lookahead import forward_correlations
 
-__all__ = ["Neighbourhood", "PairStory", "neighbourhood", "pair_story"]
+__all__ = ["Neighbourhood", "PairStory", "column_of", "neighbourhood", "pair_story"]
 
 
 def pair_story(
@@ -33,7 +34,7 @@ def pair_story(
     that the data do not have or twice the same one, InsufficientDataError where the trailing window begins before the data.
     """
     row = _vintage(inputs, day)
-    first, second = sorted((_column(inputs, a), _column(inputs, b)))
+    first, second = sorted((column_of(inputs, a), column_of(inputs, b)))
     if first == second:
         raise SettingError(f"a pair is two different stocks, not {a!r} twice: name another one")
     columns = _pair(first, second)
@@ -91,7 +92,7 @@ def neighbourhood(
     """
     if not is_whole_number(most, 1):
         raise SettingError(f"most must be a whole number of at least 1 peer, not {most!r}")
-    row, column = _vintage(inputs, day), _column(inputs, asset)
+    row, column = _vintage(inputs, day), column_of(inputs, asset)
     axes = inputs.ground.axes
     code = axes.assets[column]
     edges = edges_of(inputs, row, model=model)
@@ -117,11 +118,11 @@ def neighbourhood(
 
 
 def _ranked(edges: pl.DataFrame, code: str) -> pl.DataFrame:
+    """Edges of a stock in the order of the peers feed."""
     own = edges.filter((pl.col("ts_a") == code) | (pl.col("ts_b") == code))
     own = own.with_columns(peer=pl.when(pl.col("ts_a") == code).then("ts_b").otherwise("ts_a"))
-    by = "expected_fwd_corr" if own["expected_fwd_corr"].is_not_null().any() else "trailing_corr"
-    keys = [by, "confirmed", "comention_strength", "peer"]
-    return own.sort(keys, descending=[True, True, True, False], nulls_last=True).with_row_index("rank", offset=1)
+    order = peer_lists(own).filter(pl.col("ts_code") == code).select("rank", "peer")
+    return order.join(own, on="peer", maintain_order="left")
 
 
 def _vintage(inputs: GraphInputs, day: date) -> int:
@@ -133,7 +134,8 @@ def _vintage(inputs: GraphInputs, day: date) -> int:
     return row
 
 
-def _column(inputs: GraphInputs, code: str) -> int:
+def column_of(inputs: GraphInputs, code: str) -> int:
+    """Column of a code; raises SettingError with the nearest codes where the data have no such stock."""
     assets = inputs.ground.axes.assets
     if code in assets:
         return assets.index(code)
@@ -200,7 +202,7 @@ def _daily(inputs: GraphInputs, windows: dict[str, slice], first: int, second: i
 def _z_scores(returns: FloatArray, *, common: bool) -> FloatArray:
     """z-scores over each one's own days, or over the common days; NaN where a stock has none or cannot be used."""
     usable = window(returns, first=0, last=returns.shape[0]).usable
-    base = np.where(np.isfinite(returns).all(axis=1)[:, None], returns, np.nan) if common else returns
+    base = np.where(np.isfinite(returns).all(axis=1, keepdims=True), returns, np.nan) if common else returns
     valid = np.isfinite(base)
     out = np.full(returns.shape, np.nan)
     for k in range(2):

@@ -19,6 +19,7 @@ _TERMS: Final = (
         "ΔICIR",
         "Orthogonal ICIR of the amplified factor less that of the factor itself, on the same names and dates, given the rest of the stack.",
     ),
+    ("Gain", "ΔICIR, its sign turned where the factor's own ICIR is below 0 (if the settings orient), so that factors can be averaged."),
     (
         "Amplified factor",
         "(1 − strength) times the factor plus strength times the weighted mean of the factor over counterparties in the graph.",
@@ -53,6 +54,7 @@ def render_amplifier(study: AmplifierStudy, *, manifest: Mapping[str, Any]) -> s
         "synthetic_names": [],
         "lead": amplifier_lead(study),
         "facts": _facts(study),
+        "oriented": bool(study.settings.get("orient")),
         "said": str(study.published.get("said") or ""),
         "verdicts": _verdicts(study),
         "spread": _spread(study),
@@ -74,15 +76,14 @@ def render_amplifier(study: AmplifierStudy, *, manifest: Mapping[str, Any]) -> s
 
 def amplifier_lead(study: AmplifierStudy) -> str:
     """Which relations lie above rewired graphs and by how much, and the published figure, from the figures alone."""
-    held = [row for row in rows(study.verdicts) if known(row.get("mean_delta"))]
+    held = [row for row in rows(study.verdicts) if known(row.get("mean_gain"))]
     if not held:
         return "No factor could be amplified and judged; the reasons stand below."
     at = main_horizon(study)
     first = [row for row in held if row.get("horizon") == at] or held
-    means = enumerate_words(f"{signed(row['mean_delta'])} through {str(row.get('relation')).replace('_', ' ')}" for row in first)
-    said = [
-        f"At {at} sessions the graph changes the ICIR of {count(max(row.get('factors') or 0 for row in first))} factors on average by {means}."
-    ]
+    means = enumerate_words(f"{signed(row['mean_gain'])} through {str(row.get('relation')).replace('_', ' ')}" for row in first)
+    factors = count(max(row.get("factors") or 0 for row in first))
+    said = [f"At {at} sessions ahead {factors} factors gain on average, in ICIR, {means}."]
     judged = [row for row in held if known(row.get("p"))]
     above = [row for row in judged if _above(row)]
     if not judged:
@@ -107,7 +108,7 @@ def _by_relation(held: Sequence[Record]) -> str:
 
 def _above(row: Record) -> bool:
     high = row.get("placebo_high")
-    return bool(known(row.get("matched_delta")) and known(high) and row["matched_delta"] > high and row["p"] <= LEVEL)
+    return bool(known(row.get("matched_gain")) and known(high) and row["matched_gain"] > high and row["p"] <= LEVEL)
 
 
 def _facts(study: AmplifierStudy) -> tuple[tuple[str, str], ...]:
@@ -138,19 +139,20 @@ def _verdicts(study: AmplifierStudy) -> Sheet:
                 yield from (Line(str(relation), _verdict(row)) for row in rows(study.verdicts, relation=relation, horizon=horizon))
         if study.verdicts.height and known(study.published.get("delta")):
             yield Line("Published")
-            cells = (Cell(signed(study.published["delta"])), *[Cell()] * 4, Cell("another base, other data: no evidence here"))
+            cells = (Cell(), Cell(signed(study.published["delta"])), *[Cell()] * 4, Cell("another base, other data: no evidence here"))
             yield Line(str(study.published.get("source", "its source")), cells, rule=True)
 
-    heads = ("", "Mean ΔICIR", "Factors that gain", "Same sessions", "Rewired graphs", "p", "Verdict")
+    heads = ("", "Mean gain", "Mean ΔICIR", "Factors that gain", "Same sessions", "Rewired graphs", "p", "Verdict")
     return Sheet(heads, tuple(lines()) if study.verdicts.height else ())
 
 
 def _verdict(row: Record) -> tuple[Cell, ...]:
     band = span(row.get("placebo_low"), row.get("placebo_high"))
     return (
+        Cell(signed(row.get("mean_gain"))),
         Cell(signed(row.get("mean_delta"))),
         Cell(percent(row.get("share_positive"), 0), f"of {count(row.get('factors'))}"),
-        Cell(signed(row.get("matched_delta"))),
+        Cell(signed(row.get("matched_gain"))),
         Cell(signed(row.get("placebo_mean")), "" if band == DASH else band),
         Cell(_p(row.get("p"))),
         Cell(str(row.get("verdict") or DASH).rsplit("]: ", 1)[-1]),
@@ -175,7 +177,19 @@ def _spread(study: AmplifierStudy) -> Sheet:
 
 def _factors(study: AmplifierStudy, relation: str, horizon: int) -> Sheet:
     """A row a factor through a relation at a horizon."""
-    heads = ("Factor", "ICIR", "Amplified", "ΔICIR", "IC difference", "EWC t", "Same sessions", "Rewired graphs", "Coverage", "Dates")
+    heads = (
+        "Factor",
+        "ICIR",
+        "Amplified",
+        "ΔICIR",
+        "Gain",
+        "IC difference",
+        "EWC t",
+        "Same sessions",
+        "Rewired graphs",
+        "Coverage",
+        "Dates",
+    )
     lines = tuple(Line(str(row.get("factor")), _factor(row)) for row in rows(study.rows, relation=relation, horizon=horizon))
     return Sheet(heads, lines)
 
@@ -186,6 +200,7 @@ def _factor(row: Record) -> tuple[Cell, ...]:
         Cell(signed(row.get("icir"))),
         Cell(signed(row.get("amplified_icir"))),
         Cell(signed(row.get("delta"))),
+        Cell(signed(row.get("gain"))),
         Cell(signed(row.get("ic_difference"), 4)),
         Cell(signed(row.get("t"), 2), f"p {probability(row['p'])}" if known(row.get("p")) else ""),
         Cell(signed(row.get("matched_delta"))),

@@ -43,10 +43,10 @@ def amplifier_gallery(study: AmplifierStudy) -> tuple[Chart, ...]:
     """Every chart that has something to draw: means, configurations, then factors by relation."""
     at, theirs = main_horizon(study), study.published.get("delta")
     note = "Dot: mean over factors. Box: band of rewired graphs; line in it: their mean. Same sessions for both."
-    drafts = [("verdicts", "half", "ΔICIR beside rewired graphs", note, _verdicts(study))]
+    drafts = [("verdicts", "half", "Gain in ICIR beside rewired graphs", note, _verdicts(study))]
     note = "Random factor, base and strength. Thin: 5 to 95 %; thick: the middle half; dot: median."
     note += f" Hollow: published {signed(theirs)} (vendor page)." if known(theirs) else ""
-    drafts.append(("configurations", "half", "ΔICIR over random configurations", note, _spread(study)))
+    drafts.append(("configurations", "half", "Gain in ICIR over random configurations", note, _spread(study)))
     note = f"{at} sessions ahead. Dot: the graph. Grey: band of rewired graphs."
     for place, relation in enumerate(relations(study)):
         drafts.append((f"factors-{place}", "half", f"ΔICIR of each factor, {relation}", note, _factors(study, relation, at)))
@@ -89,9 +89,9 @@ def _dots(figure: go.Figure, points: Sequence[tuple[float, int]], look: dict[str
         )
 
 
-def _beside(held: Sequence[Record], names: Sequence[str], *, each: int) -> go.Figure:
-    """Matched ΔICIR of rows over the band of their placebos; ΔICIR itself where there is no placebo."""
-    figure, size = _named("ΔICIR", names, each=each), len(names)
+def _beside(title: str, held: Sequence[Record], names: Sequence[str], *, each: int) -> go.Figure:
+    """Matched figure of rows over the band of their placebos; the figure on all sessions where there is no placebo."""
+    figure, size = _named(title, names, each=each), len(names)
     bands = [(k, row) for k, row in enumerate(held) if known(row.get("placebo_low")) and known(row.get("placebo_high"))]
     _segments(
         figure, [(row["placebo_low"], row["placebo_high"], size - k) for k, row in bands], width=9, shade="#d5dae2", name="rewired graphs"
@@ -113,8 +113,8 @@ def _padded(figure: go.Figure) -> go.Figure:
 
 
 def _own(row: Record) -> float | None:
-    """ΔICIR on the sessions of the placebos, or on all where there are none."""
-    return next((row[name] for name in ("matched_delta", "mean_delta", "delta") if known(row.get(name))), None)
+    """Mean gain or ΔICIR on the sessions of the placebos, or on all where there are none."""
+    return next((row[name] for name in ("matched_gain", "mean_gain", "matched_delta", "delta") if known(row.get(name))), None)
 
 
 def _verdicts(study: AmplifierStudy) -> Drawn:
@@ -123,9 +123,9 @@ def _verdicts(study: AmplifierStudy) -> Drawn:
         rows(study.verdicts),
         key=lambda row: (order.index(row["relation"]) if row.get("relation") in order else 99, row.get("horizon") or 0),
     )
-    figure = _beside(held, [f"{row.get('relation')}, {row.get('horizon')}" for row in held], each=30)
+    figure = _beside("mean gain in ICIR", held, [f"{row.get('relation')}, {row.get('horizon')}" for row in held], each=30)
     made = tuple((cell_name(row.get("relation"), row.get("horizon")), *_figures(row)) for row in held)
-    return drawn(_padded(figure)), Numbers(("", "ΔICIR", "Rewired, mean", "Band"), made, words=1)
+    return drawn(_padded(figure)), Numbers(("", "Mean gain", "Rewired, mean", "Band"), made, words=1)
 
 
 def _figures(row: Record) -> tuple[str, str, str]:
@@ -135,7 +135,7 @@ def _figures(row: Record) -> tuple[str, str, str]:
 def _factors(study: AmplifierStudy, relation: str, horizon: int | None) -> Drawn:
     held = [row for row in rows(study.rows, relation=relation, horizon=horizon) if _own(row) is not None]
     held.sort(key=lambda row: -(_own(row) or 0.0))
-    figure = _beside(held, [str(row.get("factor")) for row in held], each=22)
+    figure = _beside("ΔICIR", held, [str(row.get("factor")) for row in held], each=22)
     made = tuple((str(row.get("factor")), *_figures(row)) for row in held)
     return drawn(_padded(figure)), Numbers(("Factor", "ΔICIR", "Rewired, mean", "Band"), made, words=1)
 
@@ -153,7 +153,8 @@ def _spread(study: AmplifierStudy) -> Drawn:
     middles = [(row["median"], size - k) for k, row in enumerate(held) if known(row.get("median"))]
     _dots(figure, middles, {"size": 9, "color": COLOURS[0]}, "median")
     theirs = study.published.get("delta")
-    at = [(theirs, size - k) for k, row in enumerate(held) if known(theirs) and row.get("horizon") == study.published.get("horizon")]
+    same = [k for k, row in enumerate(held) if row.get("horizon") == study.published.get("horizon")]
+    at = [(float(theirs), size - k) for k in same] if theirs is not None and known(theirs) else []
     _dots(figure, at, {"size": 9, "color": MUTED, "symbol": "diamond-open"}, "published (vendor page)")
     return drawn(_padded(figure)), Numbers(
         ("", "Configurations", "Median", "5 to 95 %", "Above 0"), tuple(_spread_row(row) for row in held), words=1

@@ -11,6 +11,7 @@ from pureplay.reports import wording
 from pureplay.reports.comovement_gallery import comovement_gallery
 from pureplay.reports.comovement_rows import headline, lockbox, ordered, rows, sample_title, samples
 from pureplay.reports.formats import DASH, count, flatten
+from pureplay.reports.neighbourhood import neighbourhood_script
 from pureplay.reports.page import fill
 from pureplay.studies.comovement_records import ComovementStudy
 
@@ -24,8 +25,8 @@ def render_comovement(study: ComovementStudy, *, manifest: Mapping[str, Any], ne
     """The page as HTML; it loads nothing from anywhere, and its own policy forbids the browser to try.
 
     manifest: what made the study (configuration, data hashes, versions, seed); it may nest. neighbourhood: a ready piece of HTML on one
-    stock, already escaped; the policy of the page lets none of its scripts run. All other text is escaped. The same arguments give the
-    same page. Frames without rows, absent columns and missing figures leave their part out or print a dash.
+    stock, as `neighbourhood_part` makes it, already escaped; its script comes with it. All other text is escaped. The same arguments
+    give the same page. Frames without rows, absent columns and missing figures leave their part out or print a dash.
     """
     charts = comovement_gallery(study)
     context: dict[str, Any] = {
@@ -62,7 +63,8 @@ def render_comovement(study: ComovementStudy, *, manifest: Mapping[str, Any], ne
         "manifest": flatten(manifest),
         "glossary": words.TERMS,
     }
-    return fill("comovement.html", [chart for section in charts.values() for chart in section], context)
+    scripts = [] if neighbourhood is None else [neighbourhood_script()]
+    return fill("comovement.html", [chart for section in charts.values() for chart in section], context, scripts=scripts)
 
 
 def _has_holdout(study: ComovementStudy) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pureplay.reports.comovement_rows import ARMS, Record, arm_title, arms, known, rows, sample_title, samples
-from pureplay.reports.comovement_tables import universes
+from pureplay.reports.comovement_tables import mixes, universes
 from pureplay.reports.drawing import colour, drawn, marks, new_figure
 from pureplay.reports.formats import count, label, percent
 from pureplay.reports.gallery import Numbers
@@ -89,18 +89,22 @@ def by_size(study: ComovementStudy) -> Drawn:
 
 
 def weights(study: ComovementStudy) -> Drawn:
-    """Variance cut against the weight of structure beside trailing correlation, a line a sample."""
+    """Variance cut against the weight of structure beside trailing correlation, a line a sample and universe."""
     figure, made = new_figure("weight of structure", "variance cut, %", height=330), []
-    for sample in samples(study.mix):
-        points = [row for row in rows(study.mix, sample=sample) if known(row.get("weight")) and known(row.get("variance_cut"))]
-        points.sort(key=lambda row: row["weight"])
+    several = len({universe for _, universe in mixes(study)}) > 1
+    for place, (sample, universe) in enumerate(mixes(study)):
+        points = rows(study.mix, sample=sample, universe=universe)
+        points = sorted(
+            (row for row in points if known(row.get("weight")) and known(row.get("variance_cut"))), key=lambda row: row["weight"]
+        )
+        name = sample_title(study, sample) + (f", {universe}" if several else "")
         figure.add_scatter(
             x=[row["weight"] for row in points],
             y=[round(100 * row["variance_cut"], 3) for row in points],
-            name=sample_title(study, sample),
+            name=label(name, 40),
             hovertemplate="weight %{x:g}: %{y:.2f} %",
-            **marks({"holdout": 0, "develop": 1, "all": 3}.get(sample, 4), size=7, mode="lines+markers"),
+            **marks(place, size=7, mode="lines+markers"),
         )
-        made += [(sample_title(study, sample), f"{row['weight']:g}", percent(row["variance_cut"], 2)) for row in points]
+        made += [(name, f"{row['weight']:g}", percent(row["variance_cut"], 2)) for row in points]
     figure.update_yaxes(ticksuffix=" %", title_standoff=14)
     return drawn(figure), Numbers(("", "Weight", "Variance cut"), tuple(made), words=1)

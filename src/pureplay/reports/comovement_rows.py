@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import polars as pl
 
 from pureplay.graph.settings import GraphSettings
-from pureplay.reports.formats import day, enumerate_words, flatten, plain
+from pureplay.reports.formats import DASH, count, day, enumerate_words, flatten, plain
 from pureplay.studies.comovement_records import ComovementStudy
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "lockbox",
     "ordered",
     "predictor_title",
+    "relation_title",
     "rows",
     "sample_title",
     "samples",
@@ -88,9 +89,7 @@ _PREDICTORS: Final = {
     "ledoit_wolf": "Ledoit–Wolf",
     "co_mention": "adding co-mention",
     "random_pairs": "fitted on random pairs",
-    "plain": "model, plain",
-    "interactions": "model, interactions",
-    "model": "model",
+    "expected_fwd_corr": "model with lamps",
 }
 _STUDENT: Final = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
 _TIMES: Final = "trailing_x_"
@@ -131,7 +130,7 @@ def sample_title(study: ComovementStudy, sample: str) -> str:
 
 def times(opened: int) -> str:
     """How often the lock box was opened."""
-    return "never opened" if not opened else "opened once" if opened == 1 else f"opened {opened} times"
+    return "not opened" if not opened else "opened once" if opened == 1 else f"opened {opened} times"
 
 
 def lockbox(study: ComovementStudy) -> str:
@@ -174,6 +173,12 @@ def group_title(group: str) -> str:
 def predictor_title(predictor: str) -> str:
     """A forecast in words."""
     return _PREDICTORS.get(predictor, predictor.replace("_", " "))
+
+
+def relation_title(row: Record, between: str = ", ") -> str:
+    """Relation and horizon of a row of the spillover test."""
+    horizon = row.get("horizon")
+    return f"{str(row.get('relation') or DASH).replace('_', ' ')}{between}{count(horizon)} session{'s' * (horizon != 1)}"
 
 
 def setting(study: ComovementStudy, name: str) -> str:

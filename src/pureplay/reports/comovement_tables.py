@@ -14,9 +14,11 @@ from pureplay.reports.comovement_rows import (
     known,
     ordered,
     predictor_title,
+    relation_title,
     rows,
     sample_title,
     samples,
+    setting,
     term_title,
 )
 from pureplay.reports.formats import DASH, count, number, percent, probability, signed
@@ -32,6 +34,7 @@ __all__ = [
     "main_count",
     "minimum_variance",
     "mix",
+    "mixes",
     "openings",
     "permutation",
     "regression",
@@ -44,11 +47,11 @@ __all__ = [
 OF_TERMS: Final = ("coefficient", "EWC t", "Newey–West t", "dyadic se")
 """Figures of a term, in the order of `regression`."""
 
-_MAIN: Final = 10  # names in the basket that the source speaks of
 _TERMS: Final = ("intercept", "trailing", *LAMPS, "bid")
 _METHODS: Final = {
     "shrunk": "shrunk sample (Ledoit–Wolf)",
     "discounted": "shrunk and discounted by the graph",
+    "placebo": "the same discounts on other pairs (placebo)",
     "constant": "one correlation for all",
     "equal": "1/N",
 }
@@ -173,12 +176,14 @@ def _beside(title: str, lines: Sequence[tuple[str, Sequence[str]]], width: int) 
 
 
 def main_count(study: ComovementStudy) -> int | None:
-    """Names in the basket of the tables: 10 where there is such a basket, else the nearest."""
+    """Names in the basket of the tables: `hedge_names` of the settings, or 10; else the nearest that there is."""
     made = sorted({row["names"] for row in rows(study.hedge) if known(row.get("names"))})
-    return min(made, key=lambda each: (abs(each - _MAIN), each), default=None)
+    asked = setting(study, "hedge_names")
+    wanted = int(asked) if asked.isdecimal() else 10
+    return min(made, key=lambda each: (abs(each - wanted), each), default=None)
 
 
-def universes(found: Sequence[Record]) -> list[str]:
+def universes(found: Sequence[Record]) -> list[Any]:
     """Universes that rows hold, as they come."""
     return ordered((row.get("universe") for row in found), ())
 
@@ -229,16 +234,27 @@ def _size_cell(held: Sequence[Record], arm: str, group: Any) -> Cell:
     return Cell(percent(row.get("variance_cut")), f"beats {percent(row['beats_industry'], 0)}" if known(row.get("beats_industry")) else "")
 
 
+def mixes(study: ComovementStudy) -> list[tuple[str, Any]]:
+    """Sample and universe of each mix; None where the frame knows no universes."""
+    return [(sample, each) for sample in samples(study.mix) for each in universes(rows(study.mix, sample=sample)) or [None]]
+
+
 def mix(study: ComovementStudy) -> Sheet:
-    """Variance cut by weight of structure, a row a weight and two columns a sample."""
-    held = samples(study.mix)
+    """Variance cut by weight of structure, a row a weight and a column a sample and universe, with its stock-months beneath."""
     weights = sorted({row["weight"] for row in rows(study.mix) if known(row.get("weight"))})
     lines = []
     for weight in weights:
-        found = [next(iter(rows(study.mix, sample=sample, weight=weight)), {}) for sample in held]
-        cells = [(Cell(percent(row.get("variance_cut"), 2)), Cell(count(row.get("stock_months")))) for row in found]
-        lines.append(Line(f"{weight:g}", tuple(cell for pair in cells for cell in pair)))
-    heads = [head for sample in held for head in (f"{sample_title(study, sample)}: variance cut", "Stock-months")]
+        cells = []
+        for sample, universe in mixes(study):
+            row = next(iter(rows(study.mix, sample=sample, universe=universe, weight=weight)), {})
+            cells.append(
+                Cell(
+                    percent(row.get("variance_cut"), 2),
+                    f"{count(row['stock_months'])} stock-months" if known(row.get("stock_months")) else "",
+                )
+            )
+        lines.append(Line(f"{weight:g}", tuple(cells)))
+    heads = (sample_title(study, sample) + (f", {universe}" if universe else "") for sample, universe in mixes(study))
     return Sheet(("Weight of structure", *heads), tuple(lines))
 
 
@@ -266,7 +282,7 @@ def spillover(study: ComovementStudy) -> Sheet:
     def lines(held: Sequence[Record]) -> Iterator[Line]:
         for row in held:
             figures = (signed(row.get("mean_ic"), 4), signed(row.get("t"), 2), _p(row.get("p")), signed(row.get("icir")))
-            name = f"{str(row.get('relation') or DASH).replace('_', ' ')}, {count(row.get('horizon'))} sessions"
+            name = relation_title(row)
             yield Line(name, tuple(Cell(each) for each in (*figures, count(row.get("dates")))))
 
     return Sheet(("", "Mean rank IC", "EWC t", "p", "ICIR", "Dates"), tuple(_grouped(study, "spillover", lines)))
@@ -278,14 +294,18 @@ def minimum_variance(study: ComovementStudy) -> Sheet:
     def lines(held: Sequence[Record]) -> Iterator[Line]:
         for row in held:
             method = str(row.get("method"))
-            cells = (Cell(percent(row.get("volatility"), 2)), Cell(signed(row.get("t"), 2)), Cell(count(row.get("vintages"))))
-            yield Line(_METHODS.get(method, method.replace("_", " ")), cells)
+            tests = (Cell(signed(row.get(name), 2)) for name in ("t", "placebo_t"))
+            yield Line(
+                _METHODS.get(method, method.replace("_", " ")),
+                (Cell(percent(row.get("volatility"), 2)), *tests, Cell(count(row.get("vintages")))),
+            )
 
-    heads = ("", "Volatility a year", "t of the difference in variance", "Vintages")
+    heads = ("", "Volatility a year", "t against shrunk", "t against placebo", "Vintages")
     return Sheet(heads, tuple(_grouped(study, "minimum_variance", lines)))
 
 
 def openings(study: ComovementStudy) -> tuple[tuple[str, str, str], ...]:
     """When the lock box was opened, by whom, and the digest of what was asked."""
     names = ("opened_at", "asked_by", "digest")
-    return tuple(tuple(DASH if row.get(name) is None else str(row[name])[:19] for name in names) for row in rows(study.openings))  # type: ignore[misc]
+    held = ([DASH if row.get(name) is None else str(row[name])[:19] for name in names] for row in rows(study.openings))
+    return tuple((opened, asked, digest) for opened, asked, digest in held)

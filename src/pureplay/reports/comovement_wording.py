@@ -15,6 +15,7 @@ from pureplay.reports.comovement_rows import (
     known,
     lockbox,
     predictor_title,
+    relation_title,
     rows,
     samples,
     setting,
@@ -64,8 +65,8 @@ TERMS: Final = (
     ("Dyadic se", "Mean standard error within a month that allows for pairs with a stock in common."),
     (
         "Forecasts",
-        "Trailing as it is; a + b trailing, fitted on develop, which also takes in the co-mention (adding co-mention) or is fitted on random "
-        "pairs alone; mean trailing correlation of the two industries; trailing shrunk (Ledoit–Wolf); the model with lamps.",
+        "Trailing as it is; a + b trailing, fitted on develop, which also takes in the co-mention (adding co-mention) or is fitted on "
+        "random pairs alone; mean trailing correlation of the two industries; trailing shrunk (Ledoit–Wolf); the model with lamps.",
     ),
     (
         "MZ slope",
@@ -262,7 +263,7 @@ def returns_text(study: ComovementStudy) -> str:
 
 
 def _spill(row: Record) -> str:
-    return f"{str(row.get('relation')).replace('_', ' ')} at {count(row.get('horizon'))} sessions ({signed(row['mean_ic'], 4)})"
+    return f"{relation_title(row, ' at ')} ({signed(row['mean_ic'], 4)})"
 
 
 def risk_text(study: ComovementStudy) -> str:
@@ -272,14 +273,19 @@ def risk_text(study: ComovementStudy) -> str:
     own, plain = held.get("discounted", {}), held.get("shrunk", {})
     if not known(own.get("volatility")) or not known(plain.get("volatility")):
         return ""
-    t = own.get("t")
+    t, beside = own.get("t"), own.get("placebo_t")
     said = f"Minimum variance with the graph's discount has a volatility of {percent(own['volatility'], 2)} a year, "
     said += f"against {percent(plain['volatility'], 2)} without it"
     if not known(t) or t is None:
         return f"{said}; too few days for a test."
     if abs(t) <= _CRITICAL_DAILY:
         return f"{said}: no difference beyond chance (t {signed(t, 2)}), so the edge washes out in a whole portfolio."
-    return f"{said}: {'less' if t < 0 else 'more'} risk (t {signed(t, 2)})."
+    said += f": {'less' if t < 0 else 'more'} risk (t {signed(t, 2)})"
+    if t > 0 or "placebo_t" not in own:
+        return f"{said}."
+    if known(beside) and beside is not None and beside < -_CRITICAL_DAILY:
+        return f"{said}, and less than with the same discounts on other pairs (t {signed(beside, 2)})."
+    return f"{said}, but no less than with the same discounts on other pairs (t {signed(beside, 2)}): it is not owed to the graph."
 
 
 _CRITICAL_DAILY: Final = 2.306  # Student t with the 8 degrees of freedom of the daily test
@@ -288,5 +294,11 @@ _CRITICAL_DAILY: Final = 2.306  # Student t with the 8 degrees of freedom of the
 def status(study: ComovementStudy) -> str:
     """The verdict on the negative control of the headline sample, or of the first that has one."""
     held = rows(study.bids, sample=headline(study)) or rows(study.bids)
-    found = next((str(row["verdict"]) for row in held if row.get("verdict")), "")
-    return f"Tender bids: {found.replace('_', ' ')}." if found else ""
+    found = next((str(row["verdict"]).replace("_", " ") for row in held if row.get("verdict")), "")
+    return f"Tender bids: {_VERDICTS.get(found, found)}." if found else ""
+
+
+_VERDICTS: Final = {
+    "accepted": "accepted, an effect of one sign in develop and holdout, which a negative control should not have",
+    "rejected": "rejected, for no effect of one sign stands in both develop and holdout, as it should be for a negative control",
+}

@@ -23,7 +23,7 @@ def render_neighbourhood(story: Neighbourhood, *, manifest: Mapping[str, Any]) -
     manifest: what made it (configuration, data hashes, versions); it may nest. All text is escaped. The same arguments give the same page.
     """
     title = f"Neighbourhood of {_called(story)}"
-    context = {
+    context: dict[str, Any] = {
         "title": title,
         "synthetic": wording.SYNTHETIC if story.synthetic else "",
         "synthetic_names": [],
@@ -73,9 +73,11 @@ def _called(story: Neighbourhood) -> str:
 
 def _lead(story: Neighbourhood) -> str:
     if not story.total:
-        reason = "No article of the window names it with another stock" if story.has_news else "No structural link joins it to another stock"
+        reason = (
+            "No article of the window names it with another stock" if story.has_news else "No structural link joins it to another stock"
+        )
         return f"{_called(story)} has no peer on {day(story.date)}. {reason}."
-    confirmed, dark = int(story.peers["confirmed"].sum()), int(story.peers["dark"].sum())
+    confirmed, dark = (story.peers.filter(each).height for each in ("confirmed", "dark"))
     shown = f"the first {count(story.peers.height)} of its {count(story.total)} peers" if story.total > story.peers.height else "its peers"
     parts = [f"{count(confirmed)} confirmed by a structural link", f"{count(dark)} dark"]
     rest = story.peers.height - confirmed - dark
@@ -90,8 +92,8 @@ def _facts(story: Neighbourhood) -> tuple[tuple[str, str], ...]:
         ("Vintage", day(story.date)),
         ("Peers", count(story.total)),
         ("Shown", count(story.peers.height)),
-        ("Confirmed", count(story.peers["confirmed"].sum())),
-        ("Dark", count(story.peers["dark"].sum())),
+        ("Confirmed", count(story.peers.filter("confirmed").height)),
+        ("Dark", count(story.peers.filter("dark").height)),
         ("First peer", DASH if first is None else first["name"] or first["peer"]),
     )
 
@@ -101,8 +103,8 @@ def _reading(story: Neighbourhood, measure: str) -> str:
     of = f"The first {drawn} of {count(story.total)} peers are drawn. " if story.total > drawn else ""
     blank = " A peer without that figure stands on the outermost ring." if story.peers.head(DRAWN)[measure].null_count() else ""
     return (
-        f"{of}The nearer to the centre, the higher the {_MEASURES[measure]}; rings carry its figures.{blank} Peers stand by their first lit "
-        "lamp, then by rank, clockwise from the top; a peer with several lamps has as many lines."
+        f"{of}The nearer to the centre, the higher the {_MEASURES[measure]}; rings carry its figures.{blank} Peers stand by their first "
+        "lit lamp, then by rank, clockwise from the top; a peer with several lamps has as many lines."
     )
 
 

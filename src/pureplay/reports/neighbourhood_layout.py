@@ -3,12 +3,27 @@
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pureplay.graph.story_records import Neighbourhood
 
-__all__ = ["DRAWN", "KINDS", "NARROW", "WIDE", "Canvas", "Drawing", "Kind", "Ring", "Sector", "Spoke", "arrange", "kinds_of", "measure_of", "shape"]
+__all__ = [
+    "DRAWN",
+    "KINDS",
+    "NARROW",
+    "WIDE",
+    "Canvas",
+    "Drawing",
+    "Kind",
+    "Ring",
+    "Sector",
+    "Spoke",
+    "arrange",
+    "kinds_of",
+    "measure_of",
+    "shape",
+]
 
 DRAWN: Final = 50
 """Peers that are drawn at most; the table lists every one."""
@@ -132,6 +147,8 @@ def arrange(story: Neighbourhood, canvas: Canvas) -> Drawing:
     Peers stand by kind of link (the first lit lamp), then by rank, clockwise from the top; a peer without a correlation stands outermost.
     """
     peers = story.peers.head(DRAWN).to_dicts()
+    labels = [_label(canvas, peer) for peer in peers]
+    canvas = _widened(canvas, labels)
     measure = measure_of(story)
     low, high, step = _scale([peer[measure] for peer in peers], canvas.rings)
     groups = [(kind, [n for n, peer in enumerate(peers) if kinds_of(peer)[0] is kind]) for kind in KINDS]
@@ -142,7 +159,7 @@ def arrange(story: Neighbourhood, canvas: Canvas) -> Drawing:
     for n, angle in zip(order, angles, strict=True):
         value = peers[n][measure]
         share = 0.0 if value is None else (min(max(value, low), high) - low) / (high - low)
-        spokes.append(_spoke(canvas, n, peers[n], angle, canvas.outer - share * (canvas.outer - canvas.inner)))
+        spokes.append(_spoke(canvas, n, peers[n], labels[n], angle, canvas.outer - share * (canvas.outer - canvas.inner)))
     return Drawing(
         canvas=canvas,
         spokes=tuple(sorted(spokes, key=lambda each: each.number)),
@@ -150,6 +167,13 @@ def arrange(story: Neighbourhood, canvas: Canvas) -> Drawing:
         sectors=tuple(_sectors(canvas, groups, angles, width)),
         focal=_focal(story, canvas),
     )
+
+
+def _widened(canvas: Canvas, labels: Sequence[str]) -> Canvas:
+    """The canvas with circles as large as the longest label lets them be."""
+    longest = max((_width(each, canvas.font) for each in labels), default=0.0)
+    more = float(int(max(canvas.size / 2 - canvas.text - 2 - max(longest, 4 * canvas.font), 0.0)))
+    return replace(canvas, outer=canvas.outer + more, arc=canvas.arc + more, text=canvas.text + more)
 
 
 def _scale(values: Sequence[float | None], rings: int) -> tuple[float, float, float]:
@@ -175,7 +199,7 @@ def _angles(sizes: Sequence[int]) -> tuple[list[float], float]:
     return out, width
 
 
-def _spoke(canvas: Canvas, number: int, peer: Mapping[str, Any], angle: float, radius: float) -> Spoke:
+def _spoke(canvas: Canvas, number: int, peer: Mapping[str, Any], label: str, angle: float, radius: float) -> Spoke:
     kinds = kinds_of(peer)
     x, y = _at(canvas, angle, radius)
     strokes = []
@@ -193,7 +217,7 @@ def _spoke(canvas: Canvas, number: int, peer: Mapping[str, Any], angle: float, r
         leader=(x, y, *_at(canvas, angle, canvas.arc - 3)),
         reach=(*_at(canvas, angle, (canvas.inner + canvas.outer) / 2), *_at(canvas, angle, canvas.size / 2 - 8)),
         glyph=shape(kinds[0].shape, x, y, canvas.glyph),
-        label=_label(canvas, peer),
+        label=label,
         text_x=text_x,
         text_y=text_y,
         turn=round(angle - 180 if turned else angle, 2),

@@ -26,7 +26,7 @@ def render_pair(story: PairStory, *, manifest: Mapping[str, Any]) -> str:
     manifest: what made it (configuration, data hashes, versions); it may nest. All text is escaped; an article whose id is a web address
     is a link, which opens only on a click. The same arguments give the same page.
     """
-    context = {
+    context: dict[str, Any] = {
         "title": f"{words.called(story, 'a')} and {words.called(story, 'b')}",
         "synthetic": wording.SYNTHETIC if story.synthetic else "",
         "synthetic_names": [],
@@ -137,7 +137,7 @@ def _cumulated(daily: pl.DataFrame, held: list[str]) -> Any:
             customdata=[signed(each) for each in rows["contribution"]],
             name=f"{name} window",
             mode="lines+markers",
-            line={"color": _SHADES[name], "width": 1.8, "shape": "hv", "dash": "solid" if name == "trailing" else "dash"},
+            line={"color": _SHADES[name], "width": 1.8},
             marker={"size": 4, "symbol": "circle" if name == "trailing" else "diamond"},
             hovertemplate="%{x}: adds %{customdata}, sum %{y:.3f}<extra></extra>",
         )

@@ -74,13 +74,15 @@ def _figures(story: PairStory) -> str:
         later = f"the data end before the next {story.forward_sessions} do"
     else:
         later = f"over the next {story.forward_sessions} it cannot be measured"
-    expected = "" if story.expected_fwd_corr is None else f", where the model expected {signed(story.expected_fwd_corr)}"
-    return f"{past}; {later}{expected}."
+    expected = "" if story.expected_fwd_corr is None else f" The model expected {signed(story.expected_fwd_corr)}."
+    return f"{past}; {later}.{expected}"
 
 
 def facts(story: PairStory) -> tuple[tuple[str, str], ...]:
     """The figures of the head of the page."""
-    status = "confirmed" if story.confirmed else "dark" if story.dark else "not co-mentioned" if story.comention_strength == 0 else "neither"
+    status = (
+        "confirmed" if story.confirmed else "dark" if story.dark else "not co-mentioned" if story.comention_strength == 0 else "neither"
+    )
     forward = f"forward, {story.forward_sessions}"
     return (
         ("Vintage", day(story.date)),
@@ -102,10 +104,11 @@ def warnings(story: PairStory) -> Iterator[str]:
         if rho is None or not days.height:
             continue
         top = days.sort(pl.col("contribution") * (1 if rho >= 0 else -1), "date", descending=[True, False]).row(0, named=True)
-        if rho and top["contribution"] / rho > 0.5:
+        adds = top["contribution"]
+        if rho and adds / rho > 0.5:
             yield (
-                f"One day makes more than half of the {name} correlation: {day(top['date'])} adds {signed(top['contribution'])} of "
-                f"{signed(rho)} ({percent(top['contribution'] / rho, 0)}). Without it the other days add {signed(rho - top['contribution'])}."
+                f"One day makes more than half of the {name} correlation: {day(top['date'])} adds {signed(adds)} of {signed(rho)} "
+                f"({percent(adds / rho, 0)}). The other days together add {signed(rho - adds)}."
             )
         overlap, sessions = getattr(story, f"{name}_overlap"), getattr(story, f"{name}_sessions")
         if 3 * overlap < 2 * sessions:

@@ -189,6 +189,8 @@ def _cross_section(y: FloatArray, x: FloatArray, ends: tuple[IndexArray, IndexAr
 def _dyadic_errors(scores: FloatArray, inverse: FloatArray, a: IndexArray, b: IndexArray) -> FloatArray:
     of_name = np.zeros((int(max(a.max(), b.max())) + 1, scores.shape[1]))
     _add_to_names(scores, np.ascontiguousarray(a, dtype=np.int32), np.ascontiguousarray(b, dtype=np.int32), of_name)
+    # names of no pair are left out: how a product over names is rounded depends on their count
+    of_name = of_name[np.unique(np.concatenate([a, b]))]
     variance = np.diag(inverse @ (of_name.T @ of_name - scores.T @ scores) @ inverse)
     return np.sqrt(np.where(variance >= 0, variance, np.nan))
 

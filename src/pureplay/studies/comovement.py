@@ -15,7 +15,6 @@ from pureplay.errors import InsufficientDataError
 from pureplay.graph.arrays import PairPanel
 from pureplay.graph.edges import GraphInputs, build_panel, load_inputs
 from pureplay.graph.forecast import ForecastSettings, Split, coefficient_frame, fit, fit_model, split
-from pureplay.graph.ground import month_ends
 from pureplay.graph.minimum_variance import minimum_variance
 from pureplay.graph.model import Model, Variant, predict
 from pureplay.graph.permutation import sector_permutation
@@ -26,15 +25,18 @@ from pureplay.panel import FloatArray
 from pureplay.sessions import sessions_per_year
 from pureplay.stats.correlation import ledoit_wolf_shrinkage
 from pureplay.studies.clock import StageClock
-from pureplay.studies.comovement_hedges import hedge_frames, hedge_universe, universes, vintage_edges
+from pureplay.studies.comovement_hedges import arms_with_baskets, hedge_frames, hedge_universe, universes, vintage_edges
+from pureplay.studies.comovement_notes import articles_frame, study_notes
 from pureplay.studies.comovement_records import ComovementStudy
 from pureplay.studies.comovement_settings import ComovementSettings
 from pureplay.studies.comovement_spillover import spillover
+from pureplay.studies.comovement_vintages import require_develop, vintage_rows
 
 __all__ = ["Opening", "published", "run_comovement", "stands"]
 
 Progress = Callable[[str], None]
 _CRITICAL_P = 0.05
+_HELD = 20  # sessions for which a minimum-variance portfolio is held at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,26 +92,21 @@ def run_comovement(
     with clock.stage("reading"):
         inputs = load_inputs(data, graph)
     with clock.stage("vintages"):
-        rows = month_ends(inputs.ground.axes, sessions=graph.trailing_sessions)
+        rows, until = vintage_rows(inputs, settings)
         panel, vintages = build_panel(inputs, rows, seed=settings.seed, progress=clock.say)
     days = inputs.ground.axes.sessions.dates
     parts = split(panel, holdout_start=forecast.holdout_start, forward_sessions=graph.forward_sessions, sessions=days)
+    require_develop(parts, graph)
     with clock.stage("model"):
         model = fit_model(panel, parts.develop, forecast, graph=graph, sessions=days, fingerprint=data.fingerprint())
         expected = predict(model, panel.trailing, panel.lamps, panel.news)
     opened = None if opening is None or not parts.holdout.size else opening(parts)
+    paired = np.diff(panel.starts) > 0
     samples = {"develop": parts.develop, **({"holdout": parts.holdout} if opened is not None else {})}
-    lab = _Lab(data, inputs, panel, parts, model, expected, forecast, settings)
+    samples = {sample: numbers[paired[numbers]] for sample, numbers in samples.items()}
+    lab = _Lab(data, inputs, panel, until, parts, model, expected, forecast, settings)
     for sample, numbers in samples.items():
-        with clock.stage(f"regressions, {sample}"):
-            _regressions(lab, found, sample, numbers)
-        with clock.stage(f"retention, {sample}"):
-            found.add("retention", partial(_retention, lab, numbers), sample=sample)
-        with clock.stage(f"spillover, {sample}"):
-            _spillover(lab, found, sample, numbers)
-        with clock.stage(f"minimum variance, {sample}"):
-            if settings.minimum_variance_names:
-                found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
+        _sample(lab, found, sample, numbers, clock)
     with clock.stage("hedges"):
         notes = _hedges(lab, found, samples, clock.say)
     found.tables["bids"] = [_verdict(found.table("fama_macbeth"))]
@@ -135,6 +132,7 @@ class _Lab:
     data: Dataset
     inputs: GraphInputs
     panel: PairPanel
+    until: int
     parts: Split
     model: Model
     expected: FloatArray
@@ -152,7 +150,7 @@ def _record(
         opened=0 if opened is None else opened.count,
         holdout_start="" if lab.parts.holdout_start is None else lab.parts.holdout_start.isoformat(),
         vintages=vintages.insert_column(1, pl.Series("split", lab.parts.labels)),
-        articles=_articles(lab.inputs),
+        articles=articles_frame(lab.inputs),
         openings=pl.DataFrame([dict(each) for each in opened.records] if opened is not None else []),
         refused=pl.DataFrame(found.refused, schema={"part": pl.String, "reason": pl.String}, orient="row"),
         coefficients=lab.model.to_dict(),
@@ -165,9 +163,21 @@ def _record(
             "size": lab.inputs.ground.size_is,
         },
         seconds=clock.seconds,
-        notes=(*_notes(lab), *notes),
+        notes=(*study_notes(lab.data, lab.inputs, lab.panel, lab.model, lab.parts, lab.forecast), *notes),
         **{each: found.table(each) for each in _TABLES},
     )
+
+
+def _sample(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray, clock: StageClock) -> None:
+    with clock.stage(f"regressions, {sample}"):
+        _regressions(lab, found, sample, numbers)
+    with clock.stage(f"retention, {sample}"):
+        found.add("retention", partial(_retention, lab, numbers), sample=sample)
+    with clock.stage(f"spillover, {sample}"):
+        _spillover(lab, found, sample, numbers)
+    with clock.stage(f"minimum variance, {sample}"):
+        if lab.settings.minimum_variance_names:
+            found.add("minimum_variance", partial(_minimum_variance, lab, numbers), sample=sample)
 
 
 def _regressions(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
@@ -227,17 +237,26 @@ def _retention(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
         peer_confirms=graph.peer_confirms,
         seed=settings.seed,
     )
-    return retention(lab.panel, numbers, pool, lowest=settings.lowest, peer_confirms=graph.peer_confirms, cosines=lab.forecast.cosines)
+    found = retention(lab.panel, numbers, pool, lowest=settings.lowest, peer_confirms=graph.peer_confirms, cosines=lab.forecast.cosines)
+    if not found.height:
+        raise InsufficientDataError(
+            f"none of the {numbers.size} vintages has a confirmed pair with a trailing correlation of {settings.lowest} or more and a "
+            "forward one: lower `lowest`"
+        )
+    return found
 
 
 def _spillover(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:
-    settings = lab.settings
+    settings, start = lab.settings, lab.parts.holdout_start
+    held = None if start is None else int(np.searchsorted(lab.inputs.ground.axes.sessions.dates, np.datetime64(start)))
     table, why = spillover(
         lab.inputs,
         lab.panel,
         numbers,
         horizons=settings.spillover_horizons,
         sessions=settings.spillover_sessions,
+        until=lab.until,
+        before=held if sample == "develop" else None,
         peer_confirms=lab.inputs.settings.peer_confirms,
     )
     found.refused.extend((f"spillover, {sample}", each) for each in why)
@@ -247,13 +266,20 @@ def _spillover(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> No
 def _minimum_variance(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
     ground, panel, graph = lab.inputs.ground, lab.panel, lab.inputs.settings
     rows = panel.rows[numbers]
+    edges = [vintage_edges(panel, v, lab.expected, peer_confirms=graph.peer_confirms) for v in numbers.tolist()]
+    if all(each.confirmed.all() for each in edges):
+        raise InsufficientDataError(
+            f"none of the {len(edges)} vintages has a dark pair, and the discount takes down dark pairs only: it needs a news substrate"
+        )
     return minimum_variance(
         ground.market.returns,
         rows,
         np.where(ground.market.traded[rows], ground.size[rows], np.nan),
-        [vintage_edges(panel, v, lab.expected, peer_confirms=graph.peer_confirms) for v in numbers.tolist()],
+        edges,
         names=lab.settings.minimum_variance_names,
         trailing=graph.trailing_sessions,
+        # no longer than the forward window, which for develop ends before the holdout
+        forward=min(_HELD, graph.forward_sessions),
         sessions_per_year=sessions_per_year(ground.axes.sessions),
         seed=lab.settings.seed,
     ).table
@@ -272,7 +298,10 @@ def _hedges(lab: _Lab, found: _Found, samples: Mapping[str, np.ndarray], say: Pr
         hedges = hedge_universe(lab.inputs, panel, only, lab.expected, lab.model, lab.settings)
         for sample, numbers in samples.items():
             labels = {"sample": sample, "universe": universe.name}
-            frames = hedge_frames(hedges, lab.inputs, panel, lab.settings, np.isin(hedges.vintage, numbers), labels)
+            mask = np.isin(hedges.vintage, numbers)
+            arms, lost = arms_with_baskets(hedges, mask)
+            found.refused += [(f"hedge, {universe.name}, {sample}", why) for why in lost]
+            frames = hedge_frames(hedges, arms, lab.inputs, panel, lab.settings, mask, labels)
             for name, frame in zip(("hedge", "hedge_sizes", "mix"), frames, strict=True):
                 found.tables.setdefault(name, []).append(frame)
     return notes
@@ -288,7 +317,10 @@ def _verdict(regressions: pl.DataFrame) -> pl.DataFrame:
     )
     known = {row["sample"]: row for row in rows if row["coefficient"] is not None}
     if set(known) < {"develop", "holdout"}:
-        verdict = "not decided: the lock box is shut" if "develop" in known else "not decided: no bids"
+        shut = "develop" in known and not any(regressions["sample"] == "holdout")
+        verdict = "not decided: the lock box is shut" if shut else "not decided: a sample has no bids"
+    elif any(row["p"] is None for row in known.values()):
+        verdict = "not decided: too few vintages for a test"
     else:
         verdict = "accepted" if stands(known["develop"], known["holdout"]) else "rejected"
     return pl.DataFrame([{**row, "verdict": verdict} for row in rows], schema=schema)
@@ -304,27 +336,3 @@ def published() -> Mapping[str, tuple[float | None, float | None]]:
     """Coefficient and t of each term as the source reports them, on its own data; "none" where it gives no t."""
     content = tomllib.loads(files("pureplay.studies").joinpath("published_comovement.toml").read_text(encoding="utf-8"))
     return {term: (float(value), None if t == "none" else float(t)) for term, (value, t) in content["fama_macbeth"].items()}
-
-
-def _articles(inputs: GraphInputs) -> pl.DataFrame:
-    counts = {} if inputs.news is None else inputs.news.counts
-    return pl.DataFrame({"reason": list(counts), "count": list(counts.values())}, schema={"reason": pl.String, "count": pl.Int64})
-
-
-def _notes(lab: _Lab) -> list[str]:
-    data, inputs, model, parts = lab.data, lab.inputs, lab.model, lab.parts
-    out = [str(each) for each in data.notes.get("notes", [])]
-    out += [f"a lamp is off: {each}" for each in inputs.structure.absent]
-    if inputs.ground.size_is != "cap":
-        out.append("the data have no market values: size is the mean traded value of 60 sessions")
-    if inputs.settings.returns != "raw":
-        out.append(f"correlations are of returns less the equal-weight mean of the {inputs.settings.returns} of the day")
-    if inputs.settings.substrate == "links":
-        out.append("there is no news substrate: the pairs are those with a lit lamp, so there is no dark pair and no news-only arm")
-    if model.descriptive:
-        out.append(f"the model rests on {model.vintages} vintages: its tests describe, they do not decide")
-    if model.dropped:
-        out.append(f"terms that develop could not tell apart count as 0: {', '.join(model.dropped)}")
-    if parts.no_forward.size:
-        out.append(f"the forward window of the last {parts.no_forward.size} vintages passes the end of the data: these have no outcome")
-    return out

@@ -1,6 +1,6 @@
 """Hedging, minimum variance and return spillover on the vintages of a panel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,14 +13,14 @@ from pureplay.errors import SettingError
 from pureplay.graph.arrays import PairPanel
 from pureplay.graph.edges import GraphInputs
 from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, mix_table, ranked_peers, stacked
-from pureplay.graph.hedging import Hedges, hedge
+from pureplay.graph.hedging import INDEX, INDUSTRY, Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
 from pureplay.graph.model import Model, predict
 from pureplay.panel import BoolArray, FloatArray, IndexArray, label_block
 from pureplay.stats.correlation import window
 from pureplay.studies.comovement_settings import ComovementSettings
 
-__all__ = ["Universe", "hedge_frames", "hedge_universe", "universes", "vintage_edges"]
+__all__ = ["Universe", "arms_with_baskets", "hedge_frames", "hedge_universe", "universes", "vintage_edges"]
 
 RowArray = npt.NDArray[np.int64]
 
@@ -131,11 +131,27 @@ def _ranked(
     )
 
 
+def arms_with_baskets(hedges: Hedges, mask: BoolArray) -> tuple[list[str], list[str]]:
+    """Arms that have a figure for some stock-month in the mask, at any count, and for each of the others a sentence that says so.
+
+    A stock-month without a figure in one arm is dropped from all, so an arm that has none must not be compared with.
+    """
+    has = [bool(np.isfinite(each[:, mask]).any()) for each in hedges.cut]
+    known = {arm: has[hedges.arms.index(arm)] for arm in (*ARMS, INDEX, INDUSTRY) if arm in hedges.arms}
+    lost = [f"{arm} is left out: no stock-month has a basket of it with enough days" for arm, there in known.items() if not there]
+    return [arm for arm, there in known.items() if there], lost
+
+
 def hedge_frames(
-    hedges: Hedges, inputs: GraphInputs, panel: PairPanel, settings: ComovementSettings, mask: BoolArray, labels: Mapping[str, str]
+    hedges: Hedges,
+    arms: Sequence[str],
+    inputs: GraphInputs,
+    panel: PairPanel,
+    settings: ComovementSettings,
+    mask: BoolArray,
+    labels: Mapping[str, str],
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Tables by arm and count, by size, and of the mixes, over the stock-months in the mask; labels: constant columns put in front."""
-    arms = [each for each in (*ARMS, "index", "industry") if each in hedges.arms]
     front = [pl.lit(value).alias(name) for name, value in labels.items()]
     size = inputs.ground.size[panel.rows[hedges.vintage], hedges.asset]
     table = hedges.table(arms=arms, mask=mask)
@@ -146,10 +162,13 @@ def hedge_frames(
 
 def _equal_weight(inputs: GraphInputs) -> FloatArray:
     returns = inputs.ground.market.returns
-    there = np.isfinite(returns)
-    count = there.sum(axis=1)
-    total = np.where(there, returns, 0.0).sum(axis=1)
-    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+    out = np.full(returns.shape[0], np.nan)
+    for row, values in enumerate(returns):
+        # taken together first: a sum along the whole row would be rounded by how many columns it has
+        there = values[np.isfinite(values)]
+        if there.size:
+            out[row] = there.sum() / there.size
+    return out
 
 
 def _benchmark(data: Dataset, inputs: GraphInputs, name: str) -> FloatArray | None:

@@ -14,7 +14,7 @@ from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, ranked_peer
 from pureplay.graph.hedging import INDEX, INDUSTRY, Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
 from pureplay.graph.model import Model, predict
-from pureplay.graph.stories import _column as column_of
+from pureplay.graph.stories import column_of
 from pureplay.panel import FloatArray, IndexArray
 from pureplay.stats.correlation import window
 

@@ -1,13 +1,13 @@
 """Settings of the co-movement study beside those of the graph and of the forecast."""
 
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, Final
 
 from pureplay.errors import SettingError
 from pureplay.stats.given import is_number, require_whole
 
 __all__ = ["ComovementSettings"]
-
 
 _WHOLE: Final = (
     *(("largest", 2), ("hedge_names", 1), ("shortlist", 1), ("price_names", 2), ("minimum_variance_names", 0)),
@@ -19,6 +19,8 @@ _WHOLE: Final = (
 class ComovementSettings:
     """How the graph is put to use in the study.
 
+    first_vintage, last_vintage: days from and up to which month ends are vintages, both included; None = no limit. For data that hold news
+    or links of some years only; the correlations before and after still come from all bars.
     universes: indices whose members are hedged; None = every index of index_members. largest: where there is no index, so many of the
     largest stocks of each vintage are hedged against the equal-weight mean of all. hedge_counts: names of a hedge basket; hedge_names: the
     count that tables by size and mixes use, one of them. mix_weights: of structure beside trailing correlation. shortlist: names of the
@@ -28,6 +30,8 @@ class ComovementSettings:
     peers' past return is to forecast. spillover_sessions: of the past return. seed: of everything drawn.
     """
 
+    first_vintage: date | None = None
+    last_vintage: date | None = None
     universes: tuple[str, ...] | None = None
     largest: int = 300
     hedge_counts: tuple[int, ...] = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50)
@@ -45,16 +49,9 @@ class ComovementSettings:
         for name in ("universes", "hedge_counts", "mix_weights", "spillover_horizons"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, least in (
-            ("largest", 2),
-            ("hedge_names", 1),
-            ("shortlist", 1),
-            ("price_names", 2),
-            ("spillover_sessions", 1),
-            ("seed", 0),
-        ):
+        for name, least in _WHOLE:
             require_whole(getattr(self, name), name, least)
-        require_whole(self.minimum_variance_names, "minimum_variance_names", 0)
+        self._require_days()
         for name in ("hedge_counts", "spillover_horizons"):
             for each in getattr(self, name):
                 require_whole(each, name, 1)
@@ -66,6 +63,15 @@ class ComovementSettings:
         if not (is_number(self.lowest) and 0 < self.lowest < 1):
             raise SettingError(f"lowest must lie above 0 and below 1, not {self.lowest!r}")
 
+    def _require_days(self) -> None:
+        for name in ("first_vintage", "last_vintage"):
+            day = getattr(self, name)
+            if day is not None and type(day) is not date:  # a datetime is no day
+                raise SettingError(f"{name} must be a day, or None for no limit, not {day!r}: give a datetime.date")
+        if self.first_vintage and self.last_vintage and self.first_vintage > self.last_vintage:
+            raise SettingError(f"first_vintage, {self.first_vintage}, lies after last_vintage, {self.last_vintage}: exchange them")
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values by name, for manifests."""
-        return asdict(self)
+        """Plain values by name, for manifests; days as YYYY-MM-DD."""
+        days = {name: None if (day := getattr(self, name)) is None else day.isoformat() for name in ("first_vintage", "last_vintage")}
+        return {**asdict(self), **days}

@@ -19,19 +19,29 @@ _FEWEST = 30
 
 
 def spillover(
-    inputs: GraphInputs, panel: PairPanel, vintages: np.ndarray, *, horizons: tuple[int, ...], sessions: int, peer_confirms: bool = False
+    inputs: GraphInputs,
+    panel: PairPanel,
+    vintages: np.ndarray,
+    *,
+    horizons: tuple[int, ...],
+    sessions: int,
+    until: int | None = None,
+    before: int | None = None,
+    peer_confirms: bool = False,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Rank IC of peers' past return against a stock's own later return, and why a figure is missing.
 
-    A stock's score on a day is the mean past return over `sessions` of its peers in the graph of the vintage before, less what its own past
-    return explains that day (OLS): relations confirmed, dark and all. Forward returns enter one session later. A vintage's graph serves
-    until the next one. Columns: relation, horizon, mean_ic, t, p (EWC), icir (mean over offsets of 20 sessions), dates.
+    A stock's score on a day is the mean past return over `sessions` of its peers in the graph of the vintage before, less what its own
+    past return explains that day (OLS): relations confirmed, dark and all. Forward returns enter one session later. A vintage's graph
+    serves until the next one, that of the last vintage of the panel until row `until` (None = the end). before: row that no forward
+    return may reach, such as the first of the holdout. Columns: relation, horizon, mean_ic, t, p (EWC), icir (mean over offsets of 20
+    sessions), dates.
     """
     market, rows, why = inputs.ground.market, [], []
     lit = panel.lamps.confirmed(peer_confirms=peer_confirms)
     past = _past(market.returns, sessions)
     for relation, chosen in (("confirmed", panel.news & lit), ("dark", panel.news & ~lit), ("all", panel.news)):
-        score = spill_scores(past, panel, vintages, chosen)
+        score = spill_scores(past, panel, vintages, chosen, until=until)
         for horizon in horizons:
             forward = compound_forward(market.returns, market.traded, sessions=horizon)
             correlation, names = rank_correlation(score, forward)
@@ -39,6 +49,8 @@ def spillover(
             reason = np.where(enough, OK, np.where(names == 0, NO_NAMES, FEW_NAMES))
             try:
                 ic = np.where(enough, correlation, np.nan)
+                if before is not None:
+                    ic[max(before - horizon - 1, 0) :] = np.nan
                 found = summarise(relation, market.axes.sessions, ic, names, reason, horizon=horizon, timing=Timing(null_draws=0))
             except InsufficientDataError as error:
                 why.append(f"{relation}, {horizon} sessions: {error}")
@@ -47,11 +59,11 @@ def spillover(
     return pl.DataFrame(rows, schema=_COLUMNS, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None)), why
 
 
-def spill_scores(past: FloatArray, panel: PairPanel, vintages: np.ndarray, chosen: BoolArray) -> FloatArray:
+def spill_scores(past: FloatArray, panel: PairPanel, vintages: np.ndarray, chosen: BoolArray, *, until: int | None = None) -> FloatArray:
     """Mean past return of each stock's peers, less what its own explains, on the sessions that a vintage serves; NaN elsewhere.
 
     past: (sessions, assets) past returns. vintages: numbers of vintages of the panel; each serves from its own session to the next
-    vintage of the panel, the last to the end. chosen: entries of the panel that count as links.
+    vintage of the panel, the last to row `until` (None = the end). chosen: entries of the panel that count as links.
     """
     from scipy import sparse
 
@@ -61,7 +73,7 @@ def spill_scores(past: FloatArray, panel: PairPanel, vintages: np.ndarray, chose
         keep = chosen[part]
         a, b = panel.a[part][keep], panel.b[part][keep]
         first = int(panel.rows[v])
-        last = int(panel.rows[v + 1]) if v + 1 < panel.rows.size else past.shape[0]
+        last = int(panel.rows[v + 1]) if v + 1 < panel.rows.size else past.shape[0] if until is None else until
         links = sparse.csr_matrix((np.ones(2 * a.size), (np.r_[a, b], np.r_[b, a])), shape=(past.shape[1],) * 2)
         block = past[first:last]
         there = np.isfinite(block)

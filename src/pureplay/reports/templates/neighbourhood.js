@@ -111,7 +111,7 @@
         drawn += shown[number] ? 1 : 0;
       });
       pick(".least").textContent = any ? "any" : least.toFixed(2);
-      pick(".count").textContent = drawn + " of " + rows.length + " peers";
+      pick(".count").textContent = drawn + " of " + rows.length + " shown";
       if (kept !== null && !shown[kept]) { keep(null); } else { mark(); }
     }
 
