@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -244,7 +243,7 @@ def test_news_must_be_there(pair: tuple[str, str], tmp_path: Path, capsys: pytes
     ("text", "said"),
     [
         ("[graph]\nsubstrat = 'news'", "is it substrate?"),
-        ("[graph]\nsubstrate = 'gossip'", "one of news, links"),
+        ("[graph]\nsubstrate = 'gossip'", "should be 'news' or 'links'"),
         ("[forecast]\nholdout_start = 'soon'", "holdout_start"),
         ("[graph_study]\nhedge_names = 0", "hedge_names"),
         ("[amplifier]\nstrength = 2.0", "strength"),
@@ -315,7 +314,6 @@ def test_a_section_reaches_the_graph(tmp_path: Path) -> None:
     path.write_text('[graph]\nstale_months = "none"\nmost_names = 5\n[amplifier]\nhorizons_sessions = [5]\n', encoding="utf-8")
     made = read_config(path)
     assert (made.graph.stale_months, made.graph.most_names, made.amplifier.horizons_sessions) == (None, 5, (5,))
-    with pytest.raises(SettingError, match="whole number"):
-        path.write_text("[graph]\nmost_names = 5.5\n", encoding="utf-8")
+    path.write_text("[graph]\nmost_names = 5.5\n", encoding="utf-8")
+    with pytest.raises(SettingError, match="most_names: Input should be a valid integer"):
         read_config(path)
-    assert np.isfinite(made.graph.min_share)

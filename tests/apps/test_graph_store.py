@@ -41,7 +41,7 @@ def build(out: Path, data: Dataset, days: list[date], settings: GraphSettings = 
 
 def files(out: Path) -> dict[str, tuple[str, int]]:
     """Hash and time of change of every file but the manifest."""
-    found = [path for path in sorted(out.rglob("*.parquet"))]
+    found = sorted(out.rglob("*.parquet"))
     return {path.relative_to(out).as_posix(): (file_sha256(path), path.stat().st_mtime_ns) for path in found}
 
 

@@ -105,7 +105,7 @@ def test_a_shortened_log_is_refused(tmp_path: Path) -> None:
 def test_a_place_that_cannot_hold_a_log_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no log", encoding="utf-8")
     for path in (tmp_path, tmp_path / "file" / "box.jsonl", tmp_path / "file"):
-        with pytest.raises(DatasetError, match="lock box|is a folder") as caught:
+        with pytest.raises(DatasetError, match=r"lock box|is a folder") as caught:
             box(path)
         assert "--trials" not in str(caught.value)
 

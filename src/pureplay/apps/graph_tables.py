@@ -1,6 +1,7 @@
 """What the commands of the graph print: figures of the pages as terminal tables."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,7 +83,7 @@ def pair_tables(made: PairStory) -> list[Table | str]:
     return [
         *_titled(f"{made.a} and {made.b} on {made.date}: {state}", facts, facts.columns),
         *_titled("Lamps", made.evidence, made.evidence.columns),
-        *_titled(f"Articles: {made.articles.height}{some}", made.articles.head(_SHOWN), made.articles.columns),
+        *_titled(f"Articles: {made.articles.height}{some}; published_at in UTC", made.articles.head(_SHOWN), made.articles.columns),
     ]
 
 
@@ -129,6 +130,8 @@ def _titled(title: str, frame: pl.DataFrame, columns: Sequence[str]) -> list[Tab
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
