@@ -17,6 +17,7 @@ from pureplay.graph.hedging import INDEX, INDUSTRY, Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
 from pureplay.graph.model import Model, predict
 from pureplay.panel import BoolArray, FloatArray, IndexArray, label_block
+from pureplay.parallel import over_units, worker_count
 from pureplay.stats.correlation import window
 from pureplay.studies.comovement_settings import ComovementSettings
 
@@ -92,15 +93,18 @@ def rank_peers(
     inputs: GraphInputs, panel: PairPanel, members: BoolArray, expected: FloatArray, model: Model, settings: ComovementSettings
 ) -> RankedPeers:
     """Peers of every member that trades on its vintage, by every arm. members: (vintages, assets), of any of the universes."""
-    parts, vintage, asset = [], [], []
-    for v in range(panel.rows.size):
-        focal = np.flatnonzero(members[v] & inputs.ground.market.traded[panel.rows[v]])
-        if focal.size:
-            parts.append(_ranked(inputs, panel, v, focal, expected, model, settings))
-            vintage.append(np.full(focal.size, v, dtype=np.int64))
-            asset.append(focal)
+    focal = {v: np.flatnonzero(members[v] & inputs.ground.market.traded[row]) for v, row in enumerate(panel.rows.tolist())}
+    numbers = [v for v, found in focal.items() if found.size]
+    made: dict[int, dict[str, IndexArray]] = {}
+    over_units(
+        lambda v: _ranked(inputs, panel, v, focal[v], expected, model, settings), numbers, at_once=worker_count(), keep=made.__setitem__
+    )
     none = np.empty(0, dtype=np.int64)
-    return RankedPeers(vintage=np.concatenate([none, *vintage]), asset=np.concatenate([none, *asset]), lists=stacked(parts))
+    return RankedPeers(
+        vintage=np.repeat(np.array(numbers, dtype=np.int64), [focal[v].size for v in numbers]),
+        asset=np.concatenate([none, *(focal[v] for v in numbers)]),
+        lists=stacked([made[place] for place in range(len(numbers))]),
+    )
 
 
 def hedge_universe(inputs: GraphInputs, panel: PairPanel, universe: Universe, peers: RankedPeers, settings: ComovementSettings) -> Hedges:
