@@ -10,7 +10,7 @@ from scipy import stats
 
 from pureplay.errors import SettingError
 from pureplay.graph.arrays import Lamps, PairPanel
-from pureplay.graph.retention import PricePool, price_pool, retention
+from pureplay.graph.retention import PairPool, linked_pool, price_pool, retention
 from pureplay.stats.correlation import window
 
 GROUPS = ("confirmed", "shallow_peer", "dark")
@@ -53,19 +53,19 @@ def make(seed: int = 0, *, vintages: int = 12, each: int = 200, noise: float = 0
     )
 
 
-def make_pool(seed: int = 0) -> PricePool:
+def make_pool(seed: int = 0) -> PairPool:
     rng = np.random.default_rng(seed)
     trailing = rng.beta(2, 4, 600)
     columns = np.zeros(600, dtype=np.int32)
     forward = 0.6 * trailing + 0.1 * rng.normal(size=600)
-    return PricePool(vintage=np.repeat(np.arange(12), 50), a=columns, b=columns + 1, trailing=trailing, forward=forward)
+    return PairPool(vintage=np.repeat(np.arange(12), 50), a=columns, b=columns + 1, trailing=trailing, forward=forward)
 
 
 ALL = np.arange(12)
 
 
 def naive(
-    panel: PairPanel, pool: PricePool | None, group: str, edge: float | None, *, width: float = 0.05, lowest: float = 0.1
+    panel: PairPanel, pool: PairPool | None, group: str, edge: float | None, *, width: float = 0.05, lowest: float = 0.1
 ) -> dict[str, float]:
     """Dictionaries of lists by (vintage, bin)."""
     cells: dict[str, dict[tuple[int, int], list[tuple[float, float]]]] = {name: {} for name in (*GROUPS, "price_only")}
@@ -287,6 +287,53 @@ def test_every_setting_of_the_pool_matters(changed: dict[str, object]) -> None:
     other = price_pool(returns, panel, np.arange(3), eligible=eligible, **{**POOL, **changed})  # type: ignore[arg-type]
     same = all(np.array_equal(getattr(usual, name), getattr(other, name), equal_nan=True) for name in ("a", "trailing", "forward"))
     assert not same
+
+
+LINKED_POOL = {"trailing": 40, "forward": 30}
+
+
+def every_pair(count: int) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.triu_indices(count, 1)
+    return a.astype(np.int32), b.astype(np.int32)
+
+
+def test_linked_pairs_without_an_article_are_matched_in_number() -> None:
+    returns, panel = market()
+    linked = [every_pair(40)] * 3
+    pool = linked_pool(returns, panel, np.arange(3), linked, **LINKED_POOL)
+    assert pool.a.size > 20
+    for v in range(3):
+        part, mine = panel.vintage(v), pool.vintage == v
+        news = panel.news[part]
+        drawn = set(zip(pool.a[mine].tolist(), pool.b[mine].tolist(), strict=True))
+        assert len(drawn) == mine.sum()
+        assert not drawn & set(zip(panel.a[part][news].tolist(), panel.b[part][news].tolist(), strict=True))
+        seen = window(returns, first=int(panel.rows[v]) - 39, last=int(panel.rows[v]) + 1)
+        np.testing.assert_array_equal(seen.pairs(pool.a[mine], pool.b[mine]).rho, pool.trailing[mine])
+        lit = panel.lamps.confirmed()[part] & news & (panel.trailing[part] >= 0.1)
+        wanted = np.bincount((panel.trailing[part][lit] / 0.05 + 1e-9).astype(int), minlength=40)
+        found = np.bincount((pool.trailing[mine] / 0.05 + 1e-9).astype(int), minlength=40)
+        assert (found <= wanted).all()
+    few = every_pair(9)
+    some = linked_pool(returns, panel, np.arange(3), [few] * 3, **LINKED_POOL)
+    assert 0 < some.a.size < pool.a.size
+    assert some.b.max() < 9
+
+
+def test_linked_pairs_are_a_group_of_their_own() -> None:
+    returns, panel = market()
+    vintages = np.array([0, 1])
+    pool = linked_pool(returns, panel, vintages, [every_pair(40)] * 2, **LINKED_POOL)
+    found = retention(panel, vintages, None, pool)
+    assert "lamp_no_news" in found["group"].to_list()
+    assert "lamp_no_news" not in retention(panel, vintages)["group"].to_list()
+    other = linked_pool(returns, panel, vintages, [every_pair(40)] * 2, **LINKED_POOL, seed=8)
+    assert not np.array_equal(other.a, pool.a)
+    cut = linked_pool(returns[: int(panel.rows[0]) + 1], panel, vintages[:1], [every_pair(40)], **LINKED_POOL)
+    for name in ("a", "b", "trailing"):
+        np.testing.assert_array_equal(getattr(cut, name), getattr(pool, name)[pool.vintage == 0])
+    with pytest.raises(SettingError, match="pairs of 1 vintages, 2 are asked for"):
+        linked_pool(returns, panel, vintages, [every_pair(40)], **LINKED_POOL)
 
 
 def test_a_vintage_without_names_has_no_pool() -> None:

@@ -96,7 +96,7 @@ def test_the_box_is_opened_once_and_before_any_figure(monkeypatch: pytest.Monkey
         calls.append(("opened", parts))
         return opened(parts)
 
-    for name in ("fit", "score", "calibration", "sector_permutation", "retention", "minimum_variance", "spillover", "hedge_universe"):
+    for name in ("fit", "score", "calibration", "sector_permutation", "retention_frame", "minimum_variance", "spillover", "hedge_universe"):
         original = getattr(comovement, name)
 
         def seen(*given: Any, _name: str = name, _original: Any = original, **named: Any) -> Any:
@@ -143,6 +143,7 @@ STUDY_MATTERS: dict[str, Any] = {
     "mix_weights": (0.0, 0.2),
     "shortlist": 3,
     "price_names": 20,
+    "linked_names": 20,
     "lowest": 0.3,
     "minimum_variance_names": 10,
     "spillover_horizons": (4,),
@@ -159,6 +160,7 @@ WHERE = {
     "mix_weights": {"mix"},
     "shortlist": {"hedge", "mix"},
     "price_names": {"retention"},
+    "linked_names": {"retention"},
     "lowest": {"retention"},
     "minimum_variance_names": {"minimum_variance"},
     "spillover_horizons": {"spillover"},

@@ -1,6 +1,6 @@
 """How much of a trailing correlation is left in the forward window, by what links the pair."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from pureplay.stats.given import is_number, require_whole
 from pureplay.stats.inference import ewc_test
 from pureplay.stats.lookahead import forward_correlations
 
-__all__ = ["PricePool", "price_pool", "retention"]
+__all__ = ["PairPool", "linked_pool", "price_pool", "retention"]
 
 CountArray = npt.NDArray[np.int64]
 
@@ -38,8 +38,8 @@ _COLUMNS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PricePool:
-    """Pairs chosen by price history alone: columns a < b, number of the vintage, both correlations (NaN where not measured)."""
+class PairPool:
+    """Pairs that no article names, chosen otherwise: columns a < b, number of the vintage, both correlations (NaN where not measured)."""
 
     vintage: CountArray
     a: IndexArray
@@ -75,7 +75,8 @@ class _Ratio:
 def retention(
     panel: PairPanel,
     vintages: npt.NDArray[np.integer],
-    pool: PricePool | None = None,
+    pool: PairPool | None = None,
+    linked: PairPool | None = None,
     *,
     bin_width: float = 0.05,
     lowest: float = 0.1,
@@ -84,19 +85,20 @@ def retention(
 ) -> pl.DataFrame:
     """Mean forward over mean trailing correlation of pairs matched on the trailing one (METHODS §6).
 
-    vintages: numbers of the vintages of the panel (and pool) to use. lowest: pairs below this trailing correlation are left out, since a
+    vintages: numbers of the vintages of the panel (and pools) to use. lowest: pairs below this trailing correlation are left out, since a
     ratio of means near 0 says nothing. bin_width: width of the bins of trailing correlation. peer_confirms: see `GraphSettings`.
 
-    Groups: confirmed (co-mentioned, a lamp lit), shallow_peer (co-mentioned, no lamp, product peer), dark (co-mentioned, neither),
-    price_only (the pool). A pair of a group counts in the cells of vintage x bin in which a confirmed pair exists as well, with weights
-    that give each cell the share that it has among the confirmed pairs. Columns group, bin (lower edge; null = all bins), trailing,
-    forward (weighted means), retention (their ratio), se, confirmed_retention (of the confirmed pairs in the same cells),
-    difference_t (of confirmed_retention - retention), pairs, vintages. Both errors are equal-weighted cosine ones over the vintages, of
-    the ratio's linear part; null with 2 x cosines vintages or fewer. Groups without a common cell are absent. Raises SettingError.
+    Groups: confirmed (co-mentioned, a lamp lit), lamp_no_news (`linked`: a lamp lit, no article), shallow_peer (co-mentioned, no lamp,
+    product peer), dark (co-mentioned, neither), price_only (`pool`). A pair of a group counts in the cells of vintage x bin in which a
+    confirmed pair exists as well, with weights that give each cell the share that it has among the confirmed pairs. Columns group, bin
+    (lower edge; null = all bins), trailing, forward (weighted means), retention (their ratio), se, confirmed_retention (of the confirmed
+    pairs in the same cells), difference_t (of confirmed_retention - retention), pairs, vintages. Both errors are equal-weighted cosine
+    ones over the vintages, of the ratio's linear part; null with 2 x cosines vintages or fewer. Groups without a common cell are absent.
+    Raises SettingError.
     """
     _require_bins(bin_width, lowest)
     require_whole(cosines, "cosines", 1)
-    groups = _groups(panel, vintages, pool, peer_confirms)
+    groups = _groups(panel, vintages, {"lamp_no_news": linked, "price_only": pool}, peer_confirms)
     cells = {name: _cells(*each, bin_width=bin_width, lowest=lowest) for name, each in groups.items()}
     rows = [row for name in cells for row in _rows(name, cells[name], cells["confirmed"], bin_width, cosines)]
     return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
@@ -116,7 +118,7 @@ def price_pool(
     lowest: float = 0.1,
     peer_confirms: bool = False,
     seed: int = 7,
-) -> PricePool:
+) -> PairPool:
     """Pairs that only their prices speak for: high trailing correlation, not co-mentioned in the vintage.
 
     returns: (sessions, assets) as for the panel. eligible: (vintages, assets). At each vintage `names` eligible stocks, drawn from (seed,
@@ -129,21 +131,77 @@ def price_pool(
     if np.shape(eligible) != (panel.rows.size, len(panel.assets)):
         raise SettingError(f"eligible has shape {np.shape(eligible)}: give true or false for {panel.rows.size} vintages x all assets")
     chosen = np.unique(np.asarray(vintages, dtype=np.int64))
-    confirmed = panel.news & panel.lamps.confirmed(peer_confirms=peer_confirms)
     drawn = []
     for v in chosen.tolist():
-        part, row = panel.vintage(v), int(panel.rows[v])
-        rng = np.random.default_rng([seed, int(panel.dates[v].astype("datetime64[D]").astype(np.int64)) % 2**32])
-        news, wanted = panel.news[part], confirmed[part] & (panel.trailing[part] >= lowest)
-        mentioned = panel.a[part][news], panel.b[part][news]
-        keys, rho = _unmentioned(returns[max(row - trailing + 1, 0) : row + 1], eligible[v], mentioned, names, lowest, rng)
-        keep = _sample(_bin(rho, bin_width), _bin(panel.trailing[part][wanted], bin_width), rng)
-        drawn.append(np.sort(keys[keep]))
+        rng, mentioned, wanted = _matched(panel, v, seed, lowest, bin_width, peer_confirms)
+        block = returns[max(int(panel.rows[v]) - trailing + 1, 0) : int(panel.rows[v]) + 1]
+        keys, rho = _unmentioned(block, eligible[v], mentioned, names, lowest, rng)
+        drawn.append(keys[_sample(_bin(rho, bin_width), wanted, rng)])
+    return _pool(returns, panel, chosen, drawn, trailing, forward, measure)
+
+
+def linked_pool(
+    returns: FloatArray,
+    panel: PairPanel,
+    vintages: npt.NDArray[np.integer],
+    linked: Sequence[tuple[IndexArray, IndexArray]],
+    *,
+    trailing: int = 90,
+    forward: int = 60,
+    measure: PairMeasure = "shrunk",
+    bin_width: float = 0.05,
+    lowest: float = 0.1,
+    peer_confirms: bool = False,
+    seed: int = 7,
+) -> PairPool:
+    """Pairs that a lamp links and no article names together.
+
+    linked: for each of `vintages`, in ascending order, linked pairs (a, b) with a < b, of which those that the vintage co-mentions are left
+    out. Of the others at or above `lowest` in each bin of trailing correlation as many are drawn, by (seed, day), as the vintage has
+    confirmed pairs there, or all there are. Returns and correlations as in `price_pool`. Raises SettingError.
+    """
+    _require_bins(bin_width, lowest)
+    chosen, drawn, assets = np.unique(np.asarray(vintages, dtype=np.int64)), [], len(panel.assets)
+    if len(linked) != chosen.size:
+        raise SettingError(f"linked has pairs of {len(linked)} vintages, {chosen.size} are asked for: give those of each vintage")
+    for v, (a, b) in zip(chosen.tolist(), linked, strict=True):
+        rng, mentioned, wanted = _matched(panel, v, seed, lowest, bin_width, peer_confirms)
+        row = int(panel.rows[v])
+        keys = a.astype(np.int64) * assets + b
+        keys = np.sort(keys[~np.isin(keys, mentioned[0].astype(np.int64) * assets + mentioned[1])])
+        one, other = (each.astype(np.int32) for each in np.divmod(keys, assets))
+        rho = window(returns, first=row - trailing + 1, last=row + 1).pairs(one, other).rho
+        enough = rho >= lowest  # False where it is not known
+        drawn.append(keys[enough][_sample(_bin(rho[enough], bin_width), wanted, rng)])
+    return _pool(returns, panel, chosen, drawn, trailing, forward, measure)
+
+
+def _matched(
+    panel: PairPanel, v: int, seed: int, lowest: float, bin_width: float, peer_confirms: bool
+) -> tuple[np.random.Generator, tuple[IndexArray, IndexArray], CountArray]:
+    """Generator of a vintage, its co-mentioned pairs, and the bin of every confirmed pair that counts."""
+    part = panel.vintage(v)
+    news, confirmed = panel.news[part], panel.lamps.take(part).confirmed(peer_confirms=peer_confirms)
+    rng = np.random.default_rng([seed, int(panel.dates[v].astype("datetime64[D]").astype(np.int64)) % 2**32])
+    wanted = news & confirmed & (panel.trailing[part] >= lowest)
+    return rng, (panel.a[part][news], panel.b[part][news]), _bin(panel.trailing[part][wanted], bin_width)
+
+
+def _pool(
+    returns: FloatArray,
+    panel: PairPanel,
+    chosen: CountArray,
+    drawn: Sequence[CountArray],
+    trailing: int,
+    forward: int,
+    measure: PairMeasure,
+) -> PairPool:
+    """Both correlations of the pairs drawn at each chosen vintage, as keys a x assets + b."""
     sizes = np.array([each.size for each in drawn], dtype=np.int64)
-    keys = np.concatenate([np.empty(0, dtype=np.int64), *drawn])
+    keys = np.concatenate([np.empty(0, dtype=np.int64), *(np.sort(each) for each in drawn)])
     a, b = (each.astype(np.int32) for each in np.divmod(keys, len(panel.assets)))
     starts, rows = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), panel.rows[chosen]
-    return PricePool(
+    return PairPool(
         vintage=np.repeat(chosen, sizes),
         a=a,
         b=b,
@@ -198,15 +256,16 @@ def _bin(trailing: FloatArray, width: float) -> CountArray:
 
 
 def _groups(
-    panel: PairPanel, vintages: npt.NDArray[np.integer], pool: PricePool | None, peer_confirms: bool
+    panel: PairPanel, vintages: npt.NDArray[np.integer], pools: Mapping[str, PairPool | None], peer_confirms: bool
 ) -> dict[str, tuple[CountArray, FloatArray, FloatArray]]:
     of, lit = panel.of, panel.lamps.confirmed(peer_confirms=peer_confirms)
     inside = panel.news & np.isin(of, vintages)
     masks = {"confirmed": lit, "shallow_peer": ~lit & panel.lamps.product_peer, "dark": ~lit & ~panel.lamps.product_peer}
     out = {name: (of[inside & mask], panel.trailing[inside & mask], panel.forward[inside & mask]) for name, mask in masks.items()}
-    if pool is not None:
-        used = np.isin(pool.vintage, vintages)
-        out["price_only"] = (pool.vintage[used], pool.trailing[used], pool.forward[used])
+    for name, pool in pools.items():
+        if pool is not None:
+            used = np.isin(pool.vintage, vintages)
+            out[name] = (pool.vintage[used], pool.trailing[used], pool.forward[used])
     return out
 
 

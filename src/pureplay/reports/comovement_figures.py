@@ -29,7 +29,7 @@ from pureplay.studies.comovement_records import ComovementStudy
 __all__ = ["calibration", "coefficients", "errors", "over_time", "retention", "retention_totals"]
 
 _HUES: Final = {"holdout": 0, "develop": 1, "all": 3}
-_GROUP_HUES: Final = {"confirmed": 0, "shallow_peer": 3, "dark": 2, "price_only": 1}
+_GROUP_HUES: Final = {"confirmed": 0, "lamp_no_news": 4, "shallow_peer": 3, "dark": 2, "price_only": 1}
 _SHIFT: Final = 0.2
 
 

@@ -65,6 +65,7 @@ ARMS: Final = {
 """Hedges of a stock, the graph's first."""
 GROUPS: Final = {
     "confirmed": "confirmed",
+    "lamp_no_news": "lamp, no news",
     "shallow_peer": "shallow peer, no lamp",
     "dark": "dark",
     "price_only": "price alone",

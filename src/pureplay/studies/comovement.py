@@ -18,7 +18,6 @@ from pureplay.graph.forecast import ForecastSettings, Split, coefficient_frame, 
 from pureplay.graph.minimum_variance import minimum_variance
 from pureplay.graph.model import Model, Variant, predict
 from pureplay.graph.permutation import sector_permutation
-from pureplay.graph.retention import price_pool, retention
 from pureplay.graph.scores import baselines, calibration, score
 from pureplay.graph.settings import GraphSettings
 from pureplay.panel import FloatArray
@@ -35,6 +34,7 @@ from pureplay.studies.comovement_hedges import (
 )
 from pureplay.studies.comovement_notes import articles_frame, study_notes
 from pureplay.studies.comovement_records import ComovementStudy
+from pureplay.studies.comovement_retention import retention_frame
 from pureplay.studies.comovement_settings import ComovementSettings
 from pureplay.studies.comovement_spillover import spillover
 from pureplay.studies.comovement_vintages import require_develop, vintage_rows
@@ -179,7 +179,8 @@ def _sample(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray, clock: S
     with clock.stage(f"regressions, {sample}"):
         _regressions(lab, found, sample, numbers)
     with clock.stage(f"retention, {sample}"):
-        found.add("retention", partial(_retention, lab, numbers), sample=sample)
+        make = partial(retention_frame, lab.inputs, lab.panel, numbers, lab.settings, cosines=lab.forecast.cosines)
+        found.add("retention", make, sample=sample)
     with clock.stage(f"spillover, {sample}"):
         _spillover(lab, found, sample, numbers)
     with clock.stage(f"minimum variance, {sample}"):
@@ -226,31 +227,6 @@ def _shrinkage(lab: _Lab) -> FloatArray:
             z = (block[:, moved] - block[:, moved].mean(axis=0)) / sd[moved]
             out[v] = ledoit_wolf_shrinkage(np.ascontiguousarray(z.T))
     return out
-
-
-def _retention(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
-    graph, settings, ground = lab.inputs.settings, lab.settings, lab.inputs.ground
-    eligible = np.stack([lab.inputs.eligible(row) for row in lab.panel.rows.tolist()])
-    pool = price_pool(
-        ground.returns,
-        lab.panel,
-        numbers,
-        eligible=eligible,
-        trailing=graph.trailing_sessions,
-        forward=graph.forward_sessions,
-        measure=graph.measure,
-        names=settings.price_names,
-        lowest=settings.lowest,
-        peer_confirms=graph.peer_confirms,
-        seed=settings.seed,
-    )
-    found = retention(lab.panel, numbers, pool, lowest=settings.lowest, peer_confirms=graph.peer_confirms, cosines=lab.forecast.cosines)
-    if not found.height:
-        raise InsufficientDataError(
-            f"none of the {numbers.size} vintages has a confirmed pair with a trailing correlation of {settings.lowest} or more and a "
-            "forward one: lower `lowest`"
-        )
-    return found
 
 
 def _spillover(lab: _Lab, found: _Found, sample: str, numbers: np.ndarray) -> None:

@@ -10,7 +10,7 @@ from pureplay.stats.given import is_number, require_whole
 __all__ = ["ComovementSettings"]
 
 _WHOLE: Final = (
-    *(("largest", 2), ("hedge_names", 1), ("shortlist", 1), ("price_names", 2), ("minimum_variance_names", 0)),
+    *(("largest", 2), ("hedge_names", 1), ("shortlist", 1), ("price_names", 2), ("linked_names", 0), ("minimum_variance_names", 0)),
     *(("spillover_sessions", 1), ("seed", 0)),
 )
 
@@ -25,7 +25,8 @@ class ComovementSettings:
     largest stocks of each vintage are hedged against the equal-weight mean of all. hedge_counts: names of a hedge basket; hedge_names: the
     count that tables by size and mixes use, one of them. mix_weights: of structure beside trailing correlation. shortlist: names of the
     highest trailing correlation that the arms "expected" and mixes choose from, beside every linked one. price_names: stocks a vintage
-    whose pairs may be drawn as chosen by price alone. lowest: trailing correlation from which pairs are matched for retention.
+    whose pairs may be drawn as chosen by price alone. linked_names: stocks a vintage among which pairs with a lamp and no article are
+    sought, 0 = none. lowest: trailing correlation from which pairs are matched for retention.
     minimum_variance_names: largest stocks of the minimum-variance test, 0 = leave it out. spillover_horizons: sessions of the return that
     peers' past return is to forecast. spillover_sessions: of the past return. seed: of everything drawn.
     """
@@ -39,6 +40,7 @@ class ComovementSettings:
     mix_weights: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     shortlist: int = 200
     price_names: int = 400
+    linked_names: int = 1500
     lowest: float = 0.1
     minimum_variance_names: int = 200
     spillover_horizons: tuple[int, ...] = (5, 20)
