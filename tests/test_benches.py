@@ -31,6 +31,8 @@ BARS = {
     "study": 180.0,
     "portfolio_books": 1.5,
     "graph_pairs": 0.6,
+    "graph_vintage": 3.0,
+    "graph_study": 180.0,
 }
 
 
@@ -54,8 +56,16 @@ def test_every_row_runs_small_and_its_slower_versions_agree(tmp_path: Path) -> N
         assert row["cells_per_second"] == pytest.approx(300 * 120 / row["seconds"])
         assert row["ratio_limit"] > 0
         assert row["limit"]
-        assert (row["ratio_naive"] is None) == (row["name"] in ("parquet_to_scores", "study"))
-        alone = row["name"] in ("construction_r", "parquet_to_scores", "factors_22", "study", "portfolio_books")
+        assert (row["ratio_naive"] is None) == (row["name"] in ("parquet_to_scores", "study", "graph_study"))
+        alone = row["name"] in ("graph_vintage", "graph_study") or row["name"] in (
+            "construction_r",
+            "parquet_to_scores",
+            "factors_22",
+            "study",
+            "portfolio_books",
+            "graph_vintage",
+            "graph_study",
+        )
         assert (row["ratio_peer"] is None) == (row["peer"] is None) == alone
         assert row["name"][:14] in done.stdout
     assert "full size only" in done.stdout  # a bar of the full size is neither met nor missed here

@@ -117,3 +117,16 @@ def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert float(better.abs().sum().sum()) < float(own.abs().sum().sum())
     assert isinstance(again, pl.DataFrame)
     assert again.columns == ["asset", *own.columns]
+
+
+def test_the_design_names_every_module_of_the_graph() -> None:
+    design = (DOCS / "design.md").read_text(encoding="utf-8").partition("## The graph")[2]
+    modules = {each.stem for each in (DOCS.parent / "src" / "pureplay" / "graph").glob("*.py")} - {"__init__"}
+    assert modules - set(re.findall(r"`(\w+)`", design)) == set()
+
+
+@pytest.mark.parametrize("text", [GRAPH, AMPLIFIER])
+def test_what_the_pages_link_to_exists(text: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links
+    assert [each for each in links if not (DOCS / each).exists()] == []

@@ -22,16 +22,33 @@ NEW = "000000.SZ"
 
 @cache
 def data() -> Dataset:
-    """80 stocks over 400 sessions, some of them missing, with a few boards that share a person; through the checks of the border."""
+    """80 stocks over 400 sessions, through the checks of the border.
+
+    Some bars are missing, a few boards share a person, and news names the two listings of an issuer.
+    """
     made = dict(market(**{**preset("comovement"), "stocks": 80, "sessions": 400, "seed": 3}).tables)
     rng = np.random.default_rng(5)
     made["bars"] = made["bars"].filter(pl.Series(rng.random(made["bars"].height) > 0.03))
     names = made["assets"]["asset"].sort().to_list()
     seats = [(f"person {k % 20}", names[k], date(2020, 1, 1), None, None, "executive") for k in range(60)]
     made["affiliates"] = pl.concat([made["affiliates"], pl.DataFrame(seats, schema=made["affiliates"].schema, orient="row")])
+    made["mentions"] = pl.concat([made["mentions"], _news_of_one_issuer(made)])
     tables = ("bars", "assets", "taxonomy", "filings", "segments", "industries", "supply_edges", "disclosed_links", "affiliates")
     news = ("mentions", "index_members", "benchmarks")
     return Dataset.from_frames({name: made[name] for name in (*tables, *news)}, calendar="XSHG", notes={"synthetic": True})
+
+
+def _news_of_one_issuer(made: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Every 30 days an article that names the two listings of each issuer that has two."""
+    twice = made["assets"].filter(pl.col("issuer").is_duplicated())
+    moments = made["mentions"]["published_at"].unique().sort()
+    rows = [
+        {"article": f"twins {k} {line['issuer']}", "asset": line["asset"], "published_at": moments[0] + timedelta(days=30 * k)}
+        for k in range(18)
+        for line in twice.to_dicts()
+    ]
+    table = pl.DataFrame(rows, schema_overrides={"published_at": made["mentions"].schema["published_at"]})
+    return table.with_columns(source=pl.lit("journal"), kind=pl.lit("news")).select(made["mentions"].columns)
 
 
 @cache

@@ -342,7 +342,8 @@ def test_the_panel_holds_the_eligible_pairs_of_the_feed(settings: GraphSettings)
         assert news.tolist() == sorted(news.tolist(), reverse=True)  # substrate pairs first
         frame = edges_of(given, row)
         eligible = {given.ground.axes.assets[each] for each in np.flatnonzero(given.eligible(row))}
-        kept = frame.filter(pl.col("ts_a").is_in(eligible) & pl.col("ts_b").is_in(eligible))
+        trading = frame.filter(pl.col("ts_a").is_in(eligible) & pl.col("ts_b").is_in(eligible))
+        kept = trading.filter(pl.col("ts_a").replace_strict(issuers()) != pl.col("ts_b").replace_strict(issuers()))
         codes = [[given.ground.axes.assets[each] for each in side[part][news]] for side in (made.a, made.b)]
         assert codes == [kept["ts_a"].to_list(), kept["ts_b"].to_list()]
         assert np.array_equal(made.trailing[part][news], kept["trailing_corr"].fill_null(float("nan")).to_numpy(), equal_nan=True)
@@ -366,7 +367,8 @@ def test_the_panel_holds_the_eligible_pairs_of_the_feed(settings: GraphSettings)
             "affiliate": kept["lamp_affiliate"].sum(),
             "bid": int(made.lamps.bid[part][news].sum()),
             "unmapped": frame.height - known.height,
-            "untraded": known.height - kept.height,
+            "untraded": known.height - trading.height,
+            "one_issuer": trading.height - kept.height,
             "beyond_one": int((np.abs(made.trailing[part]) > 1).sum()),
         }
         assert {name: said[name] for name in wanted} == wanted
@@ -374,6 +376,12 @@ def test_the_panel_holds_the_eligible_pairs_of_the_feed(settings: GraphSettings)
         assert 0 <= said["widened"] <= said["random"]
         assert set(said) == {*wanted, "widened", "short"}
     assert counts["untraded"].sum() > 0 or settings.substrate == "links"
+    assert counts["one_issuer"].sum() > 0
+
+
+def issuers() -> dict[str, str]:
+    """Issuer of every listing."""
+    return dict(data().frame("assets").select("asset", "issuer").rows())
 
 
 @pytest.mark.parametrize("substrate_name", ["news", "links"])
@@ -393,6 +401,8 @@ def test_random_pairs_are_never_of_the_substrate(substrate_name: Any) -> None:
         assert all(a < b for a, b in random)
         eligible = given.eligible(row)
         assert all(eligible[a] and eligible[b] for a, b in random)
+        names = given.ground.axes.assets
+        assert all(issuers()[names[a]] != issuers()[names[b]] for a, b in random)
         assert (made.strength[part][other] == 0).all()
         drawn += len(random)
         if substrate_name == "links":  # every linked pair is of the substrate, so no random one has a lamp
@@ -501,7 +511,7 @@ def test_without_vintages_or_pairs_there_is_no_panel() -> None:
     with pytest.raises(InsufficientDataError, match="no month ends"):
         build_panel(inputs(), np.array([], dtype=np.int64), seed=7)
     late = data().frame("mentions").with_columns(pl.col("published_at").max())
-    with pytest.raises(InsufficientDataError, match="no vintage has a pair"):
+    with pytest.raises(InsufficientDataError, match="none of the 3 vintages has a pair"):
         build_panel(load_inputs(changed(data(), mentions=late), GRAPH), np.array(rows()[:3]), seed=7)
 
 

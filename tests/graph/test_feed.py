@@ -149,23 +149,26 @@ def naive_peers(frame: pl.DataFrame) -> list[tuple[str, int, str]]:
 
         def order(each: tuple[dict[str, Any], str]) -> Any:
             row, peer = each
-            known = row["trailing_corr"] if row["expected_fwd_corr"] is None else row["expected_fwd_corr"]
-            return (not row["confirmed"], known is None, 0 if known is None else -known, -row["comention_strength"], peer)
+            expected, trailing = row["expected_fwd_corr"], row["trailing_corr"]
+            first = (expected is None, 0 if expected is None else -expected, not row["confirmed"])
+            return (*first, trailing is None, 0 if trailing is None else -trailing, -row["comention_strength"], peer)
 
         out += [(name, rank, peer) for rank, (_, peer) in enumerate(sorted(mine, key=order), start=1)]
     return out
 
 
-def test_peers_are_ranked_confirmed_first_then_by_what_is_expected() -> None:
+def test_peers_are_ranked_by_what_is_expected_then_confirmed_first() -> None:
     found = peer_lists(vintage(DAYS[0]))
-    assert found.filter(pl.col("ts_code") == "A")["peer"].to_list() == ["C", "B", "D", "F", "G", "E"]
+    assert found.filter(pl.col("ts_code") == "A")["peer"].to_list() == ["F", "G", "E", "B", "C", "D"]
     assert found.select("ts_code", "rank", "peer").rows() == naive_peers(vintage(DAYS[0]))
     assert found.schema["rank"] == pl.Int32
     assert set(found["trade_date"]) == {DAYS[0]}
 
 
-def test_peer_lists_of_the_market_are_those_of_a_loop() -> None:
-    frame = edges_of(inputs(), rows()[-2])
+@pytest.mark.parametrize("forecast", [False, True])
+def test_peer_lists_of_the_market_are_those_of_a_loop(forecast: bool) -> None:
+    frame = edges_of(inputs(), rows()[-2], model=model() if forecast else None)
+    assert (frame["expected_fwd_corr"].count() > 0) == forecast
     found = peer_lists(frame)
     assert found.select("ts_code", "rank", "peer").rows() == naive_peers(frame)
     assert found.height == 2 * frame.height
@@ -183,7 +186,7 @@ def test_the_order_of_the_edges_does_not_matter() -> None:
 
 def test_a_stock_has_so_many_peers_or_is_refused() -> None:
     graph = Graph(settings={}, frames={DAYS[0]: vintage(DAYS[0])})
-    assert graph.peers("A", DAYS[1], names=2)["peer"].to_list() == ["C", "B"]
+    assert graph.peers("A", DAYS[1], names=2)["peer"].to_list() == ["F", "G"]
     assert graph.peers("C", DAYS[0])["rank"].to_list() == [1, 2]
     with pytest.raises(SettingError, match="Z has no pair on 2024-01-31"):
         graph.peers("Z", DAYS[0])

@@ -210,7 +210,8 @@ def test_without_industries_there_is_no_label() -> None:
     found = load_ground(made(), PLAIN)
     assert found.industries == ()
     assert (found.industry == -1).all()
-    assert np.isnan(load_ground(made(), replace(PLAIN, returns="industry")).returns).all()
+    with pytest.raises(InsufficientDataError, match="returns = 'industry' needs the industry"):
+        load_ground(made(), replace(PLAIN, returns="industry"))
     empty = load_ground(made(industries=labels().clear()), PLAIN)
     assert empty.industries == ()
 

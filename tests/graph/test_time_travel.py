@@ -18,7 +18,7 @@ from pureplay.graph.forecast import ForecastSettings, fit_model, split
 from pureplay.graph.ground import month_ends
 from pureplay.graph.model import Model, predict, term_names
 from pureplay.graph.settings import GraphSettings
-from pureplay.studies.comovement_hedges import hedge_universe, universes
+from pureplay.studies.comovement_hedges import hedge_universe, rank_peers, universes
 from pureplay.studies.comovement_settings import ComovementSettings
 from tests.graph.small_market import GRAPH, NEW, another_future, changed, codes, data, day_of, inputs, panel, rows, same
 
@@ -216,7 +216,7 @@ def hedged(given: Dataset, chosen: slice) -> dict[str, Any]:
     found, _ = build_panel(made, np.array(rows()[chosen]), seed=7)
     every, _ = universes(given, made, found, STUDY)
     expected = predict(model(), found.trailing, found.lamps, found.news)
-    parts = [hedge_universe(made, found, each, expected, model(), STUDY) for each in every]
+    parts = [hedge_universe(made, found, each, rank_peers(made, found, each.members, expected, model(), STUDY), STUDY) for each in every]
     months = [
         (each.name, int(v), code)
         for each, part in zip(every, parts, strict=True)

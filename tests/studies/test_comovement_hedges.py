@@ -11,7 +11,7 @@ import pytest
 from pureplay.errors import SettingError
 from pureplay.graph.edges import edges_of
 from pureplay.graph.model import predict
-from pureplay.studies.comovement_hedges import arms_with_baskets, hedge_frames, hedge_universe, universes, vintage_edges
+from pureplay.studies.comovement_hedges import arms_with_baskets, hedge_frames, hedge_universe, rank_peers, universes, vintage_edges
 from tests.graph.small_market import changed, data, day_of, inputs, panel, rows
 from tests.studies.small_comovement import STUDY, shut
 
@@ -121,7 +121,8 @@ def test_every_member_that_trades_is_hedged_and_the_tables_are_labelled() -> Non
     expected = predict(model, made.trailing, made.lamps, made.news)
     universe = universes(data(), inputs(), made, STUDY)[0][0]
     only = replace(universe, members=universe.members & (np.arange(made.rows.size) < 3)[:, None])
-    hedges = hedge_universe(inputs(), made, only, expected, model, STUDY)
+    peers = rank_peers(inputs(), made, only.members, expected, model, STUDY)
+    hedges = hedge_universe(inputs(), made, only, peers, STUDY)
     wanted = [
         (v, k) for v in range(3) for k in range(len(made.assets)) if only.members[v, k] and inputs().ground.market.traded[rows()[v], k]
     ]

@@ -19,6 +19,7 @@ from pureplay.graph.model import Model, predict
 from pureplay.graph.settings import GraphSettings
 from pureplay.graph.structure import Structure, load_structure
 from pureplay.panel import BoolArray, FloatArray, IndexArray
+from pureplay.parallel import over_units, worker_count
 from pureplay.stats.correlation import panel_correlations
 from pureplay.stats.lookahead import forward_correlations
 
@@ -126,13 +127,16 @@ def build_panel(
         raise InsufficientDataError(
             f"no month ends in the data has {inputs.settings.trailing_sessions} sessions up to it: give more bars or shorten the window"
         )
-    parts, counts = [], []
-    for number, row in enumerate(rows.tolist()):
+    listings = _one_issuer(inputs.structure.owners.company)
+    made: dict[int, tuple[_Part, dict[str, object]]] = {}
+
+    def keep(number: int, found: tuple[_Part, dict[str, object]]) -> None:
+        made[number] = found
         if progress is not None:
-            progress(f"vintage {number + 1} of {rows.size}")
-        part, count = _part(inputs, row, seed)
-        parts.append(part)
-        counts.append(count)
+            progress(f"vintage {len(made)} of {rows.size}")
+
+    over_units(lambda row: _part(inputs, row, seed, listings), rows.tolist(), at_once=worker_count(), keep=keep)
+    parts, counts = [made[number][0] for number in range(rows.size)], [made[number][1] for number in range(rows.size)]
     starts = np.concatenate([[0], np.cumsum([part.a.size for part in parts])]).astype(np.int64)
     if not starts[-1]:
         unmapped, untraded = (sum(int(str(count[name])) for count in counts) for name in ("unmapped", "untraded"))
@@ -175,7 +179,7 @@ class _Part:
     lamps: Lamps
 
 
-def _part(inputs: GraphInputs, row: int, seed: int) -> tuple[_Part, dict[str, object]]:
+def _part(inputs: GraphInputs, row: int, seed: int, listings: Pairs) -> tuple[_Part, dict[str, object]]:
     ground, found = inputs.ground, substrate(inputs, row)
     eligible, mapped = inputs.eligible(row), inputs.structure.at(row).firms.mapped
     company = inputs.structure.owners.company
@@ -184,12 +188,11 @@ def _part(inputs: GraphInputs, row: int, seed: int) -> tuple[_Part, dict[str, ob
     known = mapped[found.a] & mapped[found.b]
     a, b = found.a[taken], found.b[taken]
     day = ground.axes.sessions.dates[row]
-    issuer_a, issuer_b = _one_issuer(company)
     drawn = random_pairs(
         a,
         b,
-        excluded_a=np.concatenate([found.a, issuer_a]),
-        excluded_b=np.concatenate([found.b, issuer_b]),
+        excluded_a=np.concatenate([found.a, listings[0]]),
+        excluded_b=np.concatenate([found.b, listings[1]]),
         size=ground.size[row],
         industry=ground.industry[row],
         eligible=eligible,

@@ -1,17 +1,18 @@
 """Which names a stock is hedged with at one vintage: a ranked list for every arm of the hedging study."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.stats import rankdata
 
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.graph.arrays import Lamps
+from pureplay.graph.hedge_ranks import average_ranks, best_first, run_starts
 from pureplay.graph.hedging import Hedges
 from pureplay.panel import BoolArray, FloatArray, IndexArray
 from pureplay.stats.correlation import Window
@@ -245,15 +246,16 @@ def _scored(
     lamps = scorer.lamps_at(a, b)
     expected = scorer.predict(rho, lamps, news)
     structure = expected - scorer.predict(rho, _unlit(lamps), np.zeros_like(news))
-    out = {"expected": _by_score((place, peer, rho), expected, focal.size, most)}
+    starts = run_starts(place)
+    by_score = partial(best_first, place, peer, starts=starts, size=focal.size, most=most)
+    out = {"expected": by_score(expected)}
     z_rank, z_rho = np.full(rho.size, np.nan), np.full(rho.size, np.nan)
     if weights:
-        scored = np.flatnonzero(np.isfinite(structure))
-        for each in _runs(place[scored]):
-            some = scored[each]
-            z_rank[some], z_rho[some] = _z(rankdata(structure[some])), _z(rho[some])
+        scored = np.isfinite(structure)
+        own = run_starts(place[scored])
+        z_rank[scored], z_rho[scored] = _z(average_ranks(structure[scored], own), own), _z(rho[scored], own)
     for weight in weights:
-        out[mix_arm(weight)] = _by_score((place, peer, rho), weight * z_rank + (1 - weight) * z_rho, focal.size, most)
+        out[mix_arm(weight)] = by_score(weight * z_rank + (1 - weight) * z_rho)
     return out
 
 
@@ -268,27 +270,15 @@ def _candidates(
     return place, peer
 
 
-def _by_score(ranked: Ranked, score: FloatArray, size: int, most: int) -> IndexArray:
-    """Lists by descending score; equals keep the order that they have. Pairs without a score are left out."""
-    place, peer, _ = ranked
-    out = np.full((size, most), -1, dtype=np.int32)
-    for each in _runs(place):
-        scores = score[each]
-        order = np.argsort(-scores, kind="stable")[:most]  # NaN last
-        best = peer[each][order[np.isfinite(scores[order])]]
-        out[place[each.start], : best.size] = best
+def _z(values: FloatArray, starts: npt.NDArray[np.int64]) -> FloatArray:
+    """Distance from the mean of the run in standard deviations, 0 where there is no spread."""
+    out = np.zeros_like(values)
+    for start, stop in pairwise(starts.tolist()):
+        run = values[start:stop]
+        sd = run.std()
+        if sd > 0:
+            out[start:stop] = (run - run.mean()) / sd
     return out
-
-
-def _runs(place: npt.NDArray[np.int64]) -> Iterator[slice]:
-    edges = np.flatnonzero(np.diff(place, prepend=-1, append=-1)).tolist() if place.size else []
-    for start, stop in pairwise(edges):
-        yield slice(start, stop)
-
-
-def _z(values: FloatArray) -> FloatArray:
-    sd = values.std()
-    return (values - values.mean()) / sd if sd > 0 else np.zeros_like(values)
 
 
 def _unlit(lamps: Lamps) -> Lamps:

@@ -18,6 +18,8 @@ from pureplay.panel import Axes, FloatArray
 
 __all__ = ["Edges", "Links", "Sight", "Structure", "load_structure"]
 
+_SIGHTS: Final = 8
+"""Sessions whose sight is kept."""
 _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "chain": ("segments", "taxonomy", "supply_edges"),
     "disclosed": ("disclosed_links",),
@@ -102,7 +104,9 @@ class Structure:
         sight = self._sights.get(row)
         if sight is None:
             sight = self._seen(row)
-            self._sights.clear()
+            # vintages are made side by side, and each asks several times
+            for old in list(self._sights)[: 1 - _SIGHTS]:
+                self._sights.pop(old, None)
             self._sights[row] = sight
         return sight
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from typing import Any, Final
@@ -25,7 +25,14 @@ from pureplay.panel import FloatArray
 from pureplay.sessions import sessions_per_year
 from pureplay.stats.correlation import ledoit_wolf_shrinkage
 from pureplay.studies.clock import StageClock
-from pureplay.studies.comovement_hedges import arms_with_baskets, hedge_frames, hedge_universe, universes, vintage_edges
+from pureplay.studies.comovement_hedges import (
+    arms_with_baskets,
+    hedge_frames,
+    hedge_universe,
+    rank_peers,
+    universes,
+    vintage_edges,
+)
 from pureplay.studies.comovement_notes import articles_frame, study_notes
 from pureplay.studies.comovement_records import ComovementStudy
 from pureplay.studies.comovement_settings import ComovementSettings
@@ -287,15 +294,18 @@ def _minimum_variance(lab: _Lab, numbers: np.ndarray) -> pl.DataFrame:
 
 def _hedges(lab: _Lab, found: _Found, samples: Mapping[str, np.ndarray], say: Progress) -> list[str]:
     every, notes = universes(lab.data, lab.inputs, lab.panel, lab.settings)
-    shown = np.unique(np.concatenate(list(samples.values())))
     panel = lab.panel
-    for universe in every:
+    shown = np.isin(np.arange(panel.rows.size), np.concatenate(list(samples.values())))[:, None]
+    some = [each for each in every if (each.members & shown).any()]
+    found.refused.extend((f"hedge, {each.name}", "it has no member at any vintage of the samples") for each in every if each not in some)
+    if not some:
+        return notes
+    say("peers of the members")
+    members = shown & np.logical_or.reduce([each.members for each in some])
+    peers = rank_peers(lab.inputs, panel, members, lab.expected, lab.model, lab.settings)
+    for universe in some:
         say(f"hedges of {universe.name}")
-        only = replace(universe, members=universe.members & np.isin(np.arange(panel.rows.size), shown)[:, None])
-        if not only.members.any():
-            found.refused.append((f"hedge, {universe.name}", "it has no member at any vintage of the samples"))
-            continue
-        hedges = hedge_universe(lab.inputs, panel, only, lab.expected, lab.model, lab.settings)
+        hedges = hedge_universe(lab.inputs, panel, universe, peers, lab.settings)
         for sample, numbers in samples.items():
             labels = {"sample": sample, "universe": universe.name}
             mask = np.isin(hedges.vintage, numbers)

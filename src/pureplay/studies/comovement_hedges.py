@@ -17,10 +17,11 @@ from pureplay.graph.hedging import INDEX, INDUSTRY, Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
 from pureplay.graph.model import Model, predict
 from pureplay.panel import BoolArray, FloatArray, IndexArray, label_block
+from pureplay.parallel import over_units, worker_count
 from pureplay.stats.correlation import window
 from pureplay.studies.comovement_settings import ComovementSettings
 
-__all__ = ["Universe", "arms_with_baskets", "hedge_frames", "hedge_universe", "universes", "vintage_edges"]
+__all__ = ["RankedPeers", "Universe", "arms_with_baskets", "hedge_frames", "hedge_universe", "rank_peers", "universes", "vintage_edges"]
 
 RowArray = npt.NDArray[np.int64]
 
@@ -79,21 +80,41 @@ def vintage_edges(panel: PairPanel, number: int, expected: FloatArray, *, peer_c
     )
 
 
-def hedge_universe(
-    inputs: GraphInputs, panel: PairPanel, universe: Universe, expected: FloatArray, model: Model, settings: ComovementSettings
-) -> Hedges:
-    """Hedge every member of a universe at every vintage with every arm."""
-    parts, vintage, asset = [], [], []
-    for v in range(panel.rows.size):
-        focal = np.flatnonzero(universe.members[v] & inputs.ground.market.traded[panel.rows[v]])
-        parts.append(_ranked(inputs, panel, v, focal, expected, model, settings))
-        vintage.append(np.full(focal.size, v, dtype=np.int64))
-        asset.append(focal)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedPeers:
+    """Lists of peers of stock-months by arm, as of `ranked_peers`. vintage: number, ascending. asset: column."""
+
+    vintage: RowArray
+    asset: RowArray
+    lists: Mapping[str, IndexArray]
+
+
+def rank_peers(
+    inputs: GraphInputs, panel: PairPanel, members: BoolArray, expected: FloatArray, model: Model, settings: ComovementSettings
+) -> RankedPeers:
+    """Peers of every member that trades on its vintage, by every arm. members: (vintages, assets), of any of the universes."""
+    focal = {v: np.flatnonzero(members[v] & inputs.ground.market.traded[row]) for v, row in enumerate(panel.rows.tolist())}
+    numbers = [v for v, found in focal.items() if found.size]
+    made: dict[int, dict[str, IndexArray]] = {}
+    over_units(
+        lambda v: _ranked(inputs, panel, v, focal[v], expected, model, settings), numbers, at_once=worker_count(), keep=made.__setitem__
+    )
+    none = np.empty(0, dtype=np.int64)
+    return RankedPeers(
+        vintage=np.repeat(np.array(numbers, dtype=np.int64), [focal[v].size for v in numbers]),
+        asset=np.concatenate([none, *(focal[v] for v in numbers)]),
+        lists=stacked([made[place] for place in range(len(numbers))]),
+    )
+
+
+def hedge_universe(inputs: GraphInputs, panel: PairPanel, universe: Universe, peers: RankedPeers, settings: ComovementSettings) -> Hedges:
+    """Hedge every member of a universe that has ranked peers with every arm."""
+    here = universe.members[peers.vintage, peers.asset]
     return hedge(
         inputs.ground.market.returns,
         panel.rows,
-        (np.concatenate(vintage), np.concatenate(asset)),
-        stacked(parts),
+        (peers.vintage[here], peers.asset[here]),
+        {arm: each[here] for arm, each in peers.lists.items()},
         counts=settings.hedge_counts,
         index=universe.index,
         industry=inputs.ground.industry[panel.rows],

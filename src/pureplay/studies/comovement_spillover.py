@@ -40,10 +40,10 @@ def spillover(
     market, rows, why = inputs.ground.market, [], []
     lit = panel.lamps.confirmed(peer_confirms=peer_confirms)
     past = _past(market.returns, sessions)
+    later = {each: compound_forward(market.returns, market.traded, sessions=each) for each in horizons}
     for relation, chosen in (("confirmed", panel.news & lit), ("dark", panel.news & ~lit), ("all", panel.news)):
         score = spill_scores(past, panel, vintages, chosen, until=until)
-        for horizon in horizons:
-            forward = compound_forward(market.returns, market.traded, sessions=horizon)
+        for horizon, forward in later.items():
             correlation, names = rank_correlation(score, forward)
             enough = np.isfinite(correlation) & (names >= _FEWEST)
             reason = np.where(enough, OK, np.where(names == 0, NO_NAMES, FEW_NAMES))
