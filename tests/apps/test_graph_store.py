@@ -147,26 +147,33 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from pureplay.apps import graph_store
-from pureplay.apps.folders import replace_folder
-def fill(folder):
-    (folder / "half.parquet").write_bytes(b"half")
-    print("filling", flush=True)
-    time.sleep(60)
-replace_folder(Path(sys.argv[1]), fill, fault=graph_store.graph_fault)
+from tests.apps import graph_small
+from tests.apps.test_graph_store import ROWS, build
+real, calls = graph_store.edges_of, []
+def slow(*given, **named):
+    calls.append(given)
+    if len(calls) == 3:
+        print("filling", flush=True)
+        time.sleep(60)
+    return real(*given, **named)
+graph_store.edges_of = slow
+known = graph_small.tables()["bars"]["date"].unique().sort()
+build(Path(sys.argv[1]), graph_small.in_memory(), [known[row] for row in ROWS], graph_small.GraphSettings(min_share=0.2))
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_kill_leaves_the_old_graph_and_the_next_build_clears_up(graph: Path, days: list[date]) -> None:
     before = files(graph)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(graph)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(graph)], stdout=subprocess.PIPE, cwd=Path(__file__).resolve().parents[2])
     assert process.stdout is not None
     assert process.stdout.readline() == b"filling\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
     assert files(graph) == before
-    assert len(list(graph.parent.iterdir())) == 2  # what the killed process was filling
+    half = next(path for path in graph.parent.iterdir() if path.name != "graph")
+    assert len(list(half.rglob("*.parquet"))) == 4  # two vintages of the folder that the killed process was filling
     assert build(graph, graph_small.in_memory(), days).kept == 4
     assert [path.name for path in graph.parent.iterdir()] == ["graph"]
 
