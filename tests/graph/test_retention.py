@@ -322,6 +322,7 @@ def test_linked_pairs_without_an_article_are_matched_in_number() -> None:
 
 def test_linked_pairs_are_a_group_of_their_own() -> None:
     returns, panel = market()
+    panel = replace(panel, forward=0.8 * panel.trailing)
     vintages = np.array([0, 1])
     pool = linked_pool(returns, panel, vintages, [every_pair(40)] * 2, **LINKED_POOL)
     found = retention(panel, vintages, None, pool)
