@@ -106,6 +106,8 @@ def _remove(work: Path) -> None:
     """Remove the finished pieces, for they have served, unless another run has taken them up."""
     try:
         with only_writer(work):
+            for piece in work.glob("*.unit"):  # the manifest last: without it a kill would leave pieces that no run takes for its own
+                piece.unlink(missing_ok=True)
             shutil.rmtree(work, ignore_errors=True)
     except (DatasetError, OSError):
         return
