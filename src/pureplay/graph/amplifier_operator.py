@@ -44,7 +44,8 @@ def amplifier_graph(
     share of i's revenue that lies in products which (peer) j is in, (upstream) take an input from a product that j is in, or
     (downstream) are an input of a product that j is in. It is a share of the focal's revenue, so it need not be the same the other way
     round: a conglomerate is wholly beside its small rival's product, the rival only beside a part of it. Other listings of the issuer, the
-    focal itself, and names that have not yet traded or are delisted are left out. Weights are rounded to 6 decimals; one that rounds to 0 has no row.
+    focal itself, and names that have not yet traded or are delisted are left out. Weights are rounded to 6 decimals;
+    one that rounds to 0 has no row.
 
     data: bars, segments, taxonomy; filings and assets where present; supply_edges for upstream and downstream. dates: sessions; None =
     the first of each month, which needs no look ahead to be told. level: of the product tree at which mixes are compared. An edge
