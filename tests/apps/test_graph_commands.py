@@ -13,6 +13,7 @@ import pureplay
 from pureplay.apps.config import read_config
 from pureplay.dataset import Dataset, file_sha256
 from pureplay.errors import SettingError
+from pureplay.graph.amplifier import AmplifierGraph, amplify
 from pureplay.graph.feed import Graph
 from pureplay.graph.model import Model, term_names
 from tests.apps import graph_small
@@ -193,13 +194,37 @@ def test_a_day_after_the_data_is_served_by_the_last_session(
 def test_amplify_leaves_a_sealed_folder(folder: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "amplified"
     assert call("graph", "amplify", "--data", folder, "--config", config, "--out", out) == 0
-    assert "Mean gain of ICIR over the factors" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert "Mean gain of ICIR over the factors, beside rewired graphs" in lines
+    assert next(line for line in lines if line.startswith("relation")).split()[-1] == "p"  # the verdicts stand below
+    assert all(any(line.startswith(f"{each}, 5 sessions: mean gain in ICIR") for line in lines) for each in ("peer", "all"))
     names = {path.name for path in out.iterdir()}
     assert names >= {"amplifier.html", "amplifier.json", "amplifier_graph.parquet", "amplified.parquet", "manifest.json"}
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["files"] == {name: file_sha256(out / name) for name in names - {"manifest.json"}}
     feed = pl.read_parquet(out / "amplifier_graph.parquet")
     assert set(feed["relation_type"].unique()) == {"peer", "upstream", "downstream"}
+
+
+def test_amplified_factors_go_through_the_relations_of_the_settings(folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "one.toml"
+    config.write_text(graph_small.CONFIG + 'relations = ["upstream"]\n', encoding="utf-8")
+    assert call("graph", "amplify", "--data", folder, "--config", config, "--out", tmp_path / "one") == 0
+    made = pl.read_parquet(tmp_path / "one" / "amplified.parquet")
+    feed = AmplifierGraph.from_frame(pl.read_parquet(tmp_path / "one" / "amplifier_graph.parquet"))
+    assert feed.relations == ("peer", "upstream", "downstream")
+    stack = Dataset.open(folder).frame("factors")
+    assert made.equals(amplify(stack, feed, relations=("upstream",)), null_equal=True)
+    assert not made.equals(amplify(stack, feed, relations=feed.relations), null_equal=True)
+
+
+def test_without_a_stack_a_note_says_that_no_factor_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, config = graph_small.dataset(tmp_path / "bare", without=("factors",)), tmp_path / "price.toml"
+    config.write_text(graph_small.CONFIG.replace('base = "own"', 'base = "price"'), encoding="utf-8")
+    assert call("graph", "amplify", "--data", data, "--config", config, "--out", tmp_path / "out") == 0
+    assert "note: amplified.parquet is not written" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "amplified.parquet").exists()
+    assert "amplified.parquet is not written" in str(json.loads((tmp_path / "out" / "amplifier.json").read_text(encoding="utf-8"))["notes"])
 
 
 # ---------------------------------------------------------------- refusals

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,7 @@ from pureplay.dataset import Dataset, write_json
 from pureplay.errors import SettingError
 from pureplay.graph.amplifier import amplify
 from pureplay.graph.amplifier_operator import amplifier_graph
+from pureplay.graph.amplifier_record import AmplifierGraph
 from pureplay.graph.edges import load_inputs, substrate
 from pureplay.graph.feed import MODEL_FILE, read_model
 from pureplay.graph.model import Model
@@ -31,6 +32,7 @@ from pureplay.reports.neighbourhood import neighbourhood_part, render_neighbourh
 from pureplay.reports.pair import render_pair
 from pureplay.studies.amplification import run_amplification
 from pureplay.studies.amplification_records import AmplifierStudy
+from pureplay.studies.amplification_settings import ALL, AmplificationSettings
 from pureplay.studies.assembly import read_factors
 from pureplay.studies.comovement import run_comovement
 from pureplay.studies.comovement_one import OneHedge, hedge_one
@@ -39,6 +41,10 @@ from pureplay.studies.comovement_records import ComovementStudy
 __all__ = ["GraphAsked", "build", "explain_pair", "hedge_stock", "run_amplifier", "show_peers", "study"]
 
 Progress = Callable[[str], None]
+
+_NO_STACK: Final = (
+    "amplified.parquet is not written: there is neither --factors nor a table factors, and the base of the study is not a stack of yours"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +150,16 @@ def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progres
         progress("writing the report")
     manifest = manifest_of({"name": config.name, "amplifier": asdict(settings)}, {"data": data}, settings.seed)
     stack = own if own is not None else data.frame("factors") if data.has("factors") else None
+    if stack is None:
+        made = replace(made, notes=(*made.notes, _NO_STACK))
 
     def fill(place: Path) -> None:
         for name, frame in _frames(made).items():
             frame.write_parquet(place / f"{name}.parquet")
         graph.to_frame().write_parquet(place / "amplifier_graph.parquet")
         if stack is not None:
-            relations = tuple(each for each in ("peer", "upstream", "downstream") if each in graph.relations)
             amplify(
-                stack, graph, strength=settings.strength, relations=relations, standardise=settings.standardise,
+                stack, graph, strength=settings.strength, relations=_through(settings, graph), standardise=settings.standardise,
                 longest_days=settings.longest_days,
             ).write_parquet(place / "amplified.parquet")  # fmt: skip
         write_json(place / "amplifier.json", plain(made.to_dict()))
@@ -161,6 +168,12 @@ def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progres
 
     replace_folder(out, fill, fault=run_fault)
     return made
+
+
+def _through(settings: AmplificationSettings, graph: AmplifierGraph) -> tuple[str, ...]:
+    """Relations through which the written factors go: those asked for, or every one of the graph."""
+    asked = settings.relations
+    return tuple(each for each in graph.relations if asked is None or ALL in asked or each in asked)
 
 
 def _frames(made: AmplifierStudy) -> dict[str, pl.DataFrame]:

@@ -97,9 +97,15 @@ def peer_tables(made: Neighbourhood) -> list[Table | str]:
 
 
 def amplifier_tables(made: AmplifierStudy) -> list[Table | str]:
-    """Verdicts by relation and horizon, and the spread over configurations."""
+    """Figures by relation and horizon and the verdict of each in a line, then the spread over configurations."""
     out: list[Table | str] = [f"{wording.SYNTHETIC}."] if made.synthetic else []
-    out += _titled("Mean gain of ICIR over the factors, beside rewired graphs", made.verdicts, made.verdicts.columns)
+    out += _titled(
+        "Mean gain of ICIR over the factors, beside rewired graphs",
+        made.verdicts,
+        [each for each in made.verdicts.columns if each != "verdict"],
+    )
+    for row in made.verdicts.iter_rows(named=True):
+        out.append(f"{row['relation']}, {row['horizon']} sessions: {row['verdict']}")
     out += _titled("Gain over random factor-base configurations", made.spread, made.spread.columns)
     out.append(str(made.published.get("said", "")))
     out += [f"note: {each}" for each in made.notes]
