@@ -48,11 +48,12 @@ def opening_tables(openings: pl.DataFrame, path: Path) -> list[Table | str]:
     """Every opening of a lock box, and how often each holdout was opened."""
     if not openings.height:
         return [f"no opening is recorded in {path}"]
-    shown = openings.with_columns(pl.col("box").str.slice(0, 12))
-    counts = shown.group_by("box", "holdout_start", maintain_order=True).agg(openings=pl.len())
+    counts = openings.group_by("lineage", maintain_order=True).agg(
+        openings=pl.len(), holdout_from=pl.col("holdout_start").min(), last=pl.col("last").max()
+    )
     return [
-        *_titled(f"Openings recorded in {path}, times in UTC", shown, shown.columns),
-        *_titled("By holdout (box: the bars and the start of the holdout)", counts, counts.columns),
+        *_titled(f"Openings recorded in {path}, times in UTC; first, last: vintages of the holdout", openings, openings.columns),
+        *_titled("By lineage of the data, however much they have grown", counts, counts.columns),
     ]
 
 
@@ -82,6 +83,7 @@ def pair_tables(made: PairStory) -> list[Table | str]:
     some = f", the first {_SHOWN}" if made.articles.height > _SHOWN else ""
     return [
         *_titled(f"{made.a} and {made.b} on {made.date}: {state}", facts, facts.columns),
+        *([f"note: {made.note}"] if made.note else []),
         *_titled("Lamps", made.evidence, made.evidence.columns),
         *_titled(f"Articles: {made.articles.height}{some}; published_at in UTC", made.articles.head(_SHOWN), made.articles.columns),
     ]

@@ -15,7 +15,7 @@ from pureplay.graph.baseline import random_pairs
 from pureplay.graph.comention import News, co_mentions, load_news, tender_pairs
 from pureplay.graph.ground import Ground, load_ground
 from pureplay.graph.lamps import lamps_at, linked_pairs
-from pureplay.graph.model import Model, predict
+from pureplay.graph.model import Model, predict, require_model
 from pureplay.graph.settings import GraphSettings
 from pureplay.graph.structure import Structure, load_structure
 from pureplay.panel import BoolArray, FloatArray, IndexArray
@@ -74,7 +74,10 @@ def edges_of(inputs: GraphInputs, row: int, *, model: Model | None = None, in_sa
     they counted. trailing_corr: null where a stock traded on less than half of the window or did not move. peer_depth: null where a firm
     has no entry in the product tree; such a pair is neither confirmed by products nor dark. expected_fwd_corr: forecast of the model, null
     without one, and in vintages that its fit has seen the future of, unless in_sample asks for them: a column `in_sample` then marks them.
+    Raises SettingError for a model of other graph settings or of another version.
     """
+    if model is not None:
+        require_model(model, inputs.settings)
     axes = inputs.ground.axes
     pairs = substrate(inputs, row)
     lamps = lamps_at(inputs.structure, row, pairs.a, pairs.b, bids=_bids(inputs, row))

@@ -1,5 +1,6 @@
 """What a reader of the co-movement study must know of its data, and what became of the news."""
 
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from pureplay.graph.edges import GraphInputs
 from pureplay.graph.forecast import ForecastSettings, Split
 from pureplay.graph.model import Model
 
-__all__ = ["articles_frame", "study_notes"]
+__all__ = ["articles_frame", "held_before", "study_notes"]
 
 _FEW: Final = 30  # pairs of a vintage below which one lamp's coefficient is a matter of single pairs
 
@@ -47,6 +48,14 @@ def study_notes(data: Dataset, inputs: GraphInputs, panel: PairPanel, model: Mod
     if parts.no_forward.size:
         out.append(f"the forward window of the last {parts.no_forward.size} vintages passes the end of the data: these have no outcome")
     return out
+
+
+def held_before(panel: PairPanel, parts: Split, opened_from: date | None) -> list[str]:
+    """A note on the develop vintages on or after the start of the earliest holdout that was opened; empty where there is none."""
+    late = 0 if opened_from is None else int((panel.dates[parts.develop] >= np.datetime64(opened_from, "D")).sum())
+    if not late:
+        return []
+    return [f"{late} develop vintages were holdout before: from {opened_from} on the holdout of these data has been opened in the past"]
 
 
 def _scarce(panel: PairPanel, model: Model) -> list[str]:
