@@ -377,6 +377,7 @@ def test_the_panel_holds_the_eligible_pairs_of_the_feed(settings: GraphSettings)
             "bid": int(made.lamps.bid[part][news].sum()),
             "unmapped": frame.height - known.height,
             "untraded": known.height - trading.height,
+            "no_size": 0,
             "one_issuer": trading.height - kept.height,
             "beyond_one": int((np.abs(made.trailing[part]) > 1).sum()),
         }
