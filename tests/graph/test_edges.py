@@ -20,6 +20,7 @@ from pureplay.graph.ground import month_ends
 from pureplay.graph.lamps import lamps_at
 from pureplay.graph.model import Model
 from pureplay.graph.settings import GraphSettings
+from pureplay.studies.comovement_notes import _unsized
 from tests.graph.naive_lamps import NAMES, Naive, labels, random_market, small_axes
 from tests.graph.small_market import GRAPH, changed, data, day_of, inputs, panel, rows
 
@@ -387,6 +388,25 @@ def test_the_panel_holds_the_eligible_pairs_of_the_feed(settings: GraphSettings)
         assert set(said) == {*wanted, "widened", "short"}
     assert counts["untraded"].sum() > 0 or settings.substrate == "links"
     assert counts["one_issuer"].sum() > 0
+
+
+def test_names_without_a_market_value_are_counted_apart() -> None:
+    """One market value a session switches traded value off for all, so those without one have no size."""
+    bars = data().frame("bars")
+    few = bars["asset"].cast(pl.String).unique().sort().to_list()[::2]
+    made = load_inputs(
+        changed(data(), bars=bars.with_columns(total_cap=pl.when(pl.col("asset").cast(pl.String).is_in(few)).then("total_cap"))), GRAPH
+    )
+    found, counts = build_panel(made, np.array(rows()[4:6]), seed=7)
+    _, before = build_panel(inputs(), np.array(rows()[4:6]), seed=7)
+    assert counts["untraded"].equals(before["untraded"])
+    left = counts["pairs"] + counts["one_issuer"] + counts["no_size"]
+    assert left.to_list() == (before["pairs"] + before["one_issuer"]).to_list()
+    assert (counts["no_size"] > 0).all()
+    (note,) = _unsized(made, found)
+    assert "have no size at their vintage" in note
+    assert "drop it so that traded value stands in" in note
+    assert _unsized(inputs(), found) == []
 
 
 def issuers() -> dict[str, str]:

@@ -139,7 +139,8 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "Holdout (opened 2 times), CSI 300 graph peers 40.3 % 41.6 % 62.9 % 18.0 % 7,021",
         "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 graph peers, CSI 1000 – – 49 %",
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
-        "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 Develop (in sample), CSI 300 Develop (in sample), CSI 1000 0 43.70 % 7,021",
+        "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 "
+        "Develop (in sample), CSI 300 Develop (in sample), CSI 1000 0 43.70 % 7,021",
         "Tender bids: rejected, for no effect of one sign stands in both develop and holdout",
         "confirmed, 1 session +0.0030 +0.50 0.607 +0.027 590",
         "shrunk and discounted by the graph 13.39 % −0.41 +0.31 26",
@@ -334,8 +335,8 @@ def test_charts_draw_the_figures_of_the_record(whole: ComovementStudy) -> None:
     assert not [each.name for each in charts["hedge-0"].figure.data if "mix" in each.name]
     bins = trace(charts["retention-bins"], "dark")
     assert bins.error_y.array[0] == 1.2
-    assert trace(charts["calibration"], "Develop").y[0] == pytest.approx(0.161)
-    assert list(trace(charts["mix"], "Develop, CSI 1000").x)[-1] == 1.0
+    assert trace(charts["calibration"], "Develop (in sample)").y[0] == pytest.approx(0.161)
+    assert list(trace(charts["mix"], "Develop (in sample), CSI 1000").x)[-1] == 1.0
     pairs = trace(charts["vintages"], "dark")
     assert (len(pairs.x), pairs.y[0]) == (84, whole.vintages["dark"][0])
     assert len(charts["vintages"].figure.layout.shapes) == 1

@@ -124,7 +124,8 @@ def build_panel(
     affiliates, so they are left out as well, and never drawn as a random pair. The count: date, pairs, random, names, confirmed, dark,
     product_peer, the four lamps, bid, unmapped (pairs left out because a firm has no entry in the tree), untraded (left out because a
     stock does not trade), no_size (because
-    one that trades has no size), one_issuer (left out as two listings of one), widened, short, beyond_one. Raises InsufficientDataError where
+    one that trades has no size), one_issuer (left out as two listings of one), widened, short, beyond_one. Raises
+    InsufficientDataError where
     there is no vintage, or no pair in any.
     """
     if not rows.size:
@@ -147,7 +148,8 @@ def build_panel(
         unmapped, untraded, no_size = (sum(int(str(count[name])) for count in counts) for name in left_out)
         raise InsufficientDataError(
             f"none of the {rows.size} vintages has a pair: {unmapped} were left out because a stock has no entry in the product tree "
-            f"(products = {inputs.settings.products!r}), {untraded} because one does not trade and {no_size} because one has no size. Give news or links of "
+            f"(products = {inputs.settings.products!r}), {untraded} because one does not trade and {no_size} because one has no size. "
+            f"Give news or links of "
             "the months that the bars cover, on stocks that segments or industries describe"
         )
     a, b = np.concatenate([part.a for part in parts]), np.concatenate([part.b for part in parts])

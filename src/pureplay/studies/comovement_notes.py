@@ -71,7 +71,8 @@ def _unsized(inputs: GraphInputs, panel: PairPanel) -> list[str]:
     if lack <= _UNSIZED * total:
         return []
     return [
-        f"{100 * lack / total:.0f} % of the stocks that trade and are in the product tree have no size at their vintage and take no part: a "
+        f"{100 * lack / total:.0f} % of the stocks that trade and are in the product tree have no size at their vintage "
+        "and take no part: a "
         "session with any market value takes size from market values alone. Complete total_cap, or drop it so that traded value stands in"
     ]
 
