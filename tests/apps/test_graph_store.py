@@ -16,11 +16,12 @@ import polars as pl
 import pytest
 
 from pureplay.apps import graph_store
-from pureplay.apps.graph_store import Built, require_model, write_graph
+from pureplay.apps.graph_store import Built, write_graph
 from pureplay.dataset import Dataset, file_sha256
 from pureplay.errors import DatasetError, SettingError
 from pureplay.graph.edges import edges_of, load_inputs
 from pureplay.graph.feed import Graph, vintage_rows
+from pureplay.graph.model import require_model
 from pureplay.graph.settings import GraphSettings
 from tests.apps import graph_small
 from tests.apps.test_graph_commands import model_of

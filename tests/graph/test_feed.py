@@ -1,7 +1,8 @@
 """The graph as users hold it: vintages in memory or in a folder, peers of a stock, a discounted matrix, a model from a file."""
 
 import json
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import pureplay
 from pureplay.errors import DatasetError, InsufficientDataError, SettingError
 from pureplay.graph.discount import discount
 from pureplay.graph.edges import EDGE_COLUMNS, edges_of
@@ -179,6 +181,20 @@ def test_peer_lists_of_the_market_are_those_of_a_loop(forecast: bool) -> None:
     assert peer_lists(frame.clear()).schema == found.schema
 
 
+def test_peers_say_which_forecasts_have_seen_their_outcome() -> None:
+    for row, seen in ((rows()[0], True), (rows()[-2], False)):
+        when = replace(model(), known_from=day_of(inputs(), row) + timedelta(days=int(seen)))
+        found = peer_lists(edges_of(inputs(), row, model=when, in_sample=True))
+        assert found.columns[-1] == "in_sample"
+        assert found["in_sample"].unique().to_list() == [seen]
+    assert "in_sample" not in peer_lists(edges_of(inputs(), rows()[0])).columns
+
+
+def test_a_graph_in_memory_refuses_a_model_of_another_graph() -> None:
+    with pytest.raises(SettingError, match=r"another graph \(min_share differ\)"):
+        build_graph(data(), replace(GRAPH, min_share=0.2), dates=[], model=model())
+
+
 def test_the_order_of_the_edges_does_not_matter() -> None:
     frame = edges_of(inputs(), rows()[-2])
     assert peer_lists(frame.sample(fraction=1.0, shuffle=True, seed=2)).equals(peer_lists(frame))
@@ -266,9 +282,9 @@ def model() -> Model:
         observations=100,
         descriptive=True,
         mse={"plain": 0.1, "interactions": None},
-        settings={},
+        settings={"graph": GRAPH.to_dict()},
         fingerprint={},
-        version="0",
+        version=pureplay.__version__,
     )
 
 

@@ -9,6 +9,8 @@ import pytest
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from pureplay.apps import graph_tables
+from pureplay.reports import comovement_tables as tables
 from pureplay.reports.comovement import render_comovement
 from pureplay.reports.comovement_gallery import comovement_gallery
 from pureplay.reports.comovement_rows import critical, headline, lockbox, rows, setting, term_title
@@ -137,7 +139,8 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "Holdout (opened 2 times), CSI 300 graph peers 40.3 % 41.6 % 62.9 % 18.0 % 7,021",
         "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 graph peers, CSI 1000 – – 49 %",
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
-        "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 Develop, CSI 300 Develop, CSI 1000 0 43.70 % 7,021",
+        "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 "
+        "Develop (in sample), CSI 300 Develop (in sample), CSI 1000 0 43.70 % 7,021",
         "Tender bids: rejected, for no effect of one sign stands in both develop and holdout",
         "confirmed, 1 session +0.0030 +0.50 0.607 +0.027 590",
         "shrunk and discounted by the graph 13.39 % −0.41 +0.31 26",
@@ -332,8 +335,8 @@ def test_charts_draw_the_figures_of_the_record(whole: ComovementStudy) -> None:
     assert not [each.name for each in charts["hedge-0"].figure.data if "mix" in each.name]
     bins = trace(charts["retention-bins"], "dark")
     assert bins.error_y.array[0] == 1.2
-    assert trace(charts["calibration"], "Develop").y[0] == pytest.approx(0.161)
-    assert list(trace(charts["mix"], "Develop, CSI 1000").x)[-1] == 1.0
+    assert trace(charts["calibration"], "Develop (in sample)").y[0] == pytest.approx(0.161)
+    assert list(trace(charts["mix"], "Develop (in sample), CSI 1000").x)[-1] == 1.0
     pairs = trace(charts["vintages"], "dark")
     assert (len(pairs.x), pairs.y[0]) == (84, whole.vintages["dark"][0])
     assert len(charts["vintages"].figure.layout.shapes) == 1
@@ -434,3 +437,25 @@ def test_a_real_market_has_no_banner(whole: ComovementStudy) -> None:
     assert SYNTHETIC not in real
     assert "[Synthetic]" not in real
     assert page_of(whole).count(SYNTHETIC) == 2
+
+
+def test_develop_figures_that_use_the_forecast_say_so(whole: ComovementStudy) -> None:
+    develop, holdout = (only(whole, sample) for sample in ("develop", "holdout"))
+    assert "are in sample: its coefficients were fitted on these vintages" in lead(develop)
+    assert "in sample" not in lead(holdout)
+    for table in (tables.scores, tables.hedge, tables.hedge_sizes, tables.minimum_variance):
+        marked = {line.label for line in table(develop).rows if line.label.endswith(" (in sample)")}
+        assert marked, table
+        assert not marked & {"graph peers", "highest trailing (in sample)", "whole industry (in sample)", "trailing as it is (in sample)"}
+        assert not any("in sample" in line.label for line in table(holdout).rows)
+    assert "Develop (in sample)" in {each.name for each in charts_of(develop)["calibration"].figure.data}
+    assert "in sample" not in " ".join(str(each.name) for each in charts_of(holdout)["calibration"].figure.data)
+    assert "in sample" in tables.mix(develop).heads[1]
+
+
+def test_the_terminal_marks_them_too(whole: ComovementStudy) -> None:
+    marked = graph_tables._marked(whole.scores, "predictor")
+    said = set(marked.filter(pl.col("predictor").str.contains("in sample")).select("sample", "predictor").rows())
+    assert ("develop", "expected_fwd_corr (in sample)") in said
+    assert {sample for sample, _ in said} == {"develop"}
+    assert any(isinstance(each, str) and "are in sample" in each for each in graph_tables.study_tables(whole))

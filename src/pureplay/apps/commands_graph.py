@@ -33,7 +33,9 @@ def build(
     data: MaybeData = None,
     config: Config = None,
     model: Coefficients = None,
-    in_sample: Annotated[bool, typer.Option("--in-sample", help="Forecast vintages that the model has seen too, marked.")] = False,
+    in_sample: Annotated[
+        bool, typer.Option("--in-sample", help="Forecast vintages that lie before the model's known_from as well, marked.")
+    ] = False,
     date: Annotated[
         list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Vintage to build; repeat it. Default: every month end.")
     ] = None,
@@ -67,11 +69,11 @@ def study(
         from pureplay.apps.lockbox import LockBox, lockbox_place
         from pureplay.errors import SettingError
 
-        for option, given in (("--asked-by", asked_by), ("--lockbox", lockbox)):
-            if given and not open_holdout:
-                raise SettingError(f"{option} has no use without --open-holdout: add it, or leave both out")
-        box = LockBox(lockbox_place(lockbox), asked_by=asked_by, clock=now) if open_holdout else None
-        made = run_study(GraphAsked(data=data, config=config, threads=threads), out, box=box, progress=say)
+        if asked_by and not open_holdout:
+            raise SettingError("--asked-by has no use without --open-holdout: add it, or leave both out")
+        log = lockbox_place(lockbox)
+        box = LockBox(log, asked_by=asked_by, clock=now) if open_holdout else None
+        made = run_study(GraphAsked(data=data, config=config, threads=threads), out, box=box, log=log, progress=say)
     tell_tables(study_tables(made), width=_WHOLE)
     if box is not None:
         nothing = "not opened: no vintage lies in the holdout, so there is nothing to open and nothing was recorded"

@@ -12,8 +12,8 @@ import polars as pl
 
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, write_file
-from pureplay.apps.graph_store import Built, graph_fault, require_model, write_graph
-from pureplay.apps.lockbox import LockBox
+from pureplay.apps.graph_store import Built, graph_fault, write_graph
+from pureplay.apps.lockbox import LockBox, opened_before
 from pureplay.apps.outputs import manifest_of, plain, seal
 from pureplay.apps.trials import require_no_log
 from pureplay.dataset import Dataset, write_json
@@ -23,7 +23,7 @@ from pureplay.graph.amplifier_operator import amplifier_graph
 from pureplay.graph.amplifier_record import AmplifierGraph
 from pureplay.graph.edges import load_inputs, substrate
 from pureplay.graph.feed import MODEL_FILE, read_model
-from pureplay.graph.model import Model
+from pureplay.graph.model import Model, require_model
 from pureplay.graph.stories import Neighbourhood, PairStory, neighbourhood, pair_story
 from pureplay.parallel import workers
 from pureplay.reports.amplifier import render_amplifier
@@ -69,8 +69,11 @@ def build(asked: GraphAsked, out: Path, *, dates: Sequence[date] | None = None, 
         return write_graph(out, data, config.graph, manifest=manifest, dates=dates, model=model, in_sample=in_sample, progress=progress)
 
 
-def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progress) -> ComovementStudy:
-    """Run the co-movement study and write its folder: page, figures, tables as Parquet, model_coefficients.json, manifest."""
+def study(asked: GraphAsked, out: Path, *, box: LockBox | None, log: Path, progress: Progress) -> ComovementStudy:
+    """Run the co-movement study and write its folder: page, figures, tables as Parquet, model_coefficients.json, manifest.
+
+    box: None = it stays shut. log: the file of the box, read for holdouts of these data that were opened before.
+    """
     config, folder, data = _read(asked)
     require_apart(out, folder)
     folder_place(out, run_fault)
@@ -80,9 +83,18 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progre
     if box is not None:
         box.require_outside(out)
         opening = partial(box.open, data, settings)
+    opened_from, fault = opened_before(log, data)
     with workers(asked.threads):
         made, model = run_comovement(
-            data, config.graph, config.forecast, config.graph_study, opening=opening, name=config.name, progress=progress
+            data,
+            config.graph,
+            config.forecast,
+            config.graph_study,
+            opening=opening,
+            name=config.name,
+            opened_from=opened_from,
+            notes=[fault] if fault else [],
+            progress=progress,
         )
         progress("writing the report")
         shown = _busiest(data, config, made)
@@ -106,7 +118,16 @@ def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None)
     """The story of one pair, and its page where a file is named."""
     config, folder, data = _read(asked)
     model = _model(asked, config)
-    made = pair_story(load_inputs(data, config.graph), a, b, day, names=_names(data), model=model, synthetic=_synthetic(data))
+    made = pair_story(
+        load_inputs(data, config.graph),
+        a,
+        b,
+        day,
+        names=_names(data),
+        model=model,
+        synthetic=_synthetic(data),
+        holdout_start=config.forecast.holdout_start,
+    )
     _page(out, folder, lambda: render_pair(made, manifest=_manifest(config, data)))
     return made
 
@@ -125,7 +146,7 @@ def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> OneH
     """Baskets to hedge one stock with from a day on."""
     config, _, data = _read(asked)
     model = _model(asked, config)
-    return hedge_one(load_inputs(data, config.graph), asset, day, names=names, model=model)
+    return hedge_one(load_inputs(data, config.graph), asset, day, names=names, model=model, holdout_start=config.forecast.holdout_start)
 
 
 def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progress: Progress) -> AmplifierStudy:

@@ -15,18 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-import pureplay
 from pureplay.apps.folders import replace_folder
 from pureplay.apps.outputs import plain
 from pureplay.dataset import MANIFEST, Dataset, file_sha256, write_json
-from pureplay.errors import SettingError
 from pureplay.graph.edges import GraphInputs, edges_of, load_inputs, substrate
 from pureplay.graph.feed import EDGES, MODEL_FILE, PEERS, peer_lists, vintage_rows
-from pureplay.graph.model import Model
+from pureplay.graph.model import Model, require_model
 from pureplay.graph.settings import GraphSettings
 from pureplay.parallel import source_digest
 
-__all__ = ["Built", "graph_fault", "require_model", "write_graph"]
+__all__ = ["Built", "graph_fault", "write_graph"]
 
 KIND: Final = "graph"
 Progress = Callable[[str], None]
@@ -68,17 +66,6 @@ def _strange(folder: Path, named: set[str]) -> Iterator[str]:
         known = name in (EDGES, PEERS) if path.is_dir() else name in named
         if path.is_symlink() or not known:
             yield name
-
-
-def require_model(model: Model, settings: GraphSettings) -> None:
-    """Raise SettingError where a model was fitted on a graph of other settings, or by another version of pureplay."""
-    given, wanted = model.settings.get("graph"), settings.to_dict()
-    if given != wanted:
-        known = given if isinstance(given, Mapping) else {}
-        differ = ", ".join(sorted(name for name in {*known, *wanted} if known.get(name) != wanted.get(name)))
-        raise SettingError(f"the model was fitted on another graph ({differ} differ): take its settings, or run the study on these")
-    if model.version != pureplay.__version__:
-        raise SettingError(f"the model was fitted by pureplay {model.version}, this is {pureplay.__version__}: run the study again")
 
 
 def write_graph(

@@ -11,6 +11,8 @@ from rich.text import Text
 
 from pureplay.graph.stories import Neighbourhood, PairStory
 from pureplay.reports import wording
+from pureplay.reports.comovement_rows import in_sample
+from pureplay.reports.comovement_wording import IN_SAMPLE
 from pureplay.studies.amplification_records import AmplifierStudy
 from pureplay.studies.comovement_one import OneHedge
 from pureplay.studies.comovement_records import ComovementStudy
@@ -29,15 +31,16 @@ def study_tables(study: ComovementStudy) -> list[Table | str]:
     """The regression beside the published one, scores, retention, hedges, and what a reader should know."""
     out: list[Table | str] = [f"{wording.SYNTHETIC}."] if study.synthetic else []
     out.append(_lockbox(study))
+    out.append(f"{IN_SAMPLE}.")
     fit = study.fama_macbeth
     if fit.width:
         out += _titled(_PUBLISHED, fit.filter(pl.col("variant") == "plain"), _FIT)
-    out += _titled("Forecasts (dm_t: above 0 = better than a + b trailing)", study.scores, _SCORES)
+    out += _titled("Forecasts (dm_t: above 0 = better than a + b trailing)", _marked(study.scores, "predictor"), _SCORES)
     if study.retention.width:
         out += _titled("Retention, matched on trailing correlation", study.retention.filter(pl.col("bin").is_null()), _RETENTION)
     if study.hedge.width:
         names = study.settings["study"]["hedge_names"]
-        out += _titled(f"Hedges with {names} names", study.hedge.filter(pl.col("names") == names), _HEDGE)
+        out += _titled(f"Hedges with {names} names", _marked(study.hedge.filter(pl.col("names") == names), "arm"), _HEDGE)
     out += _titled("Bids, the negative control", study.bids, ("sample", "coefficient", "t", "p", "verdict"))
     out += [f"not computed: {part}: {reason}" for part, reason in study.refused.iter_rows()]
     out += [f"note: {each}" for each in study.notes]
@@ -48,11 +51,12 @@ def opening_tables(openings: pl.DataFrame, path: Path) -> list[Table | str]:
     """Every opening of a lock box, and how often each holdout was opened."""
     if not openings.height:
         return [f"no opening is recorded in {path}"]
-    shown = openings.with_columns(pl.col("box").str.slice(0, 12))
-    counts = shown.group_by("box", "holdout_start", maintain_order=True).agg(openings=pl.len())
+    counts = openings.group_by("lineage", maintain_order=True).agg(
+        openings=pl.len(), holdout_from=pl.col("holdout_start").min(), last=pl.col("last").max()
+    )
     return [
-        *_titled(f"Openings recorded in {path}, times in UTC", shown, shown.columns),
-        *_titled("By holdout (box: the bars and the start of the holdout)", counts, counts.columns),
+        *_titled(f"Openings recorded in {path}, times in UTC; first, last: vintages of the holdout", openings, openings.columns),
+        *_titled("By lineage of the data, however much they have grown", counts, counts.columns),
     ]
 
 
@@ -82,6 +86,7 @@ def pair_tables(made: PairStory) -> list[Table | str]:
     some = f", the first {_SHOWN}" if made.articles.height > _SHOWN else ""
     return [
         *_titled(f"{made.a} and {made.b} on {made.date}: {state}", facts, facts.columns),
+        *([f"note: {made.note}"] if made.note else []),
         *_titled("Lamps", made.evidence, made.evidence.columns),
         *_titled(f"Articles: {made.articles.height}{some}; published_at in UTC", made.articles.head(_SHOWN), made.articles.columns),
     ]
@@ -110,6 +115,14 @@ def amplifier_tables(made: AmplifierStudy) -> list[Table | str]:
     out.append(str(made.published.get("said", "")))
     out += [f"note: {each}" for each in made.notes]
     return [each for each in out if each]
+
+
+def _marked(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The frame with "(in sample)" behind each name whose develop figures rest on what was fitted on develop."""
+    if not {"sample", column} <= {*frame.columns}:
+        return frame
+    names = [f"{name}{in_sample(sample, str(name))}" for sample, name in frame.select("sample", column).iter_rows()]
+    return frame.with_columns(pl.Series(column, names, dtype=pl.String))
 
 
 def _lockbox(study: ComovementStudy) -> str:

@@ -16,7 +16,7 @@ from pureplay.errors import DatasetError, InsufficientDataError, SettingError
 from pureplay.graph.discount import DiscountMethod, discount
 from pureplay.graph.edges import GraphInputs, edges_of, load_inputs
 from pureplay.graph.ground import month_ends
-from pureplay.graph.model import Model
+from pureplay.graph.model import Model, require_model
 from pureplay.graph.settings import GraphSettings
 from pureplay.storage import file_sha256
 
@@ -136,9 +136,11 @@ def build_graph(
     """Build vintages in memory: by default one at the last session of every month that has a whole trailing window.
 
     dates: vintages to build, each on its last session on or before the day. model, in_sample: see `graph.edges_of`. Raises TableError for
-    absent tables, InsufficientDataError for a day without enough sessions before it.
+    absent tables, InsufficientDataError for a day without enough sessions before it, SettingError for a model of another graph or version.
     """
     settings = settings or GraphSettings()
+    if model is not None:
+        require_model(model, settings)
     inputs = load_inputs(data, settings)
     frames: dict[date, pl.DataFrame] = {}
     rows = vintage_rows(inputs, dates).tolist()
@@ -168,20 +170,23 @@ def vintage_rows(inputs: GraphInputs, dates: Sequence[date] | None) -> npt.NDArr
 def peer_lists(edges: pl.DataFrame) -> pl.DataFrame:
     """Ranked peers of every stock of a vintage, the `comovement_peers` feed.
 
-    Columns trade_date, ts_code, rank (1 = best), peer, expected_fwd_corr, trailing_corr, n_lamps, confirmed, dark, comention_strength.
+    Columns trade_date, ts_code, rank (1 = best), peer, expected_fwd_corr, trailing_corr, n_lamps, confirmed, dark, comention_strength;
+    in_sample where the edges have it (a forecast that has seen its outcome).
+
     By expected_fwd_corr; pairs without one, which are all where there is no model, by whether they are confirmed, then by trailing_corr,
     strength and code; null comes last. Sorted by ts_code and rank.
     """
+    said = (*_SAID, *(["in_sample"] if "in_sample" in edges.columns else []))
     both = pl.concat(
         [
-            edges.select("trade_date", pl.col(one).alias("ts_code"), pl.col(other).alias("peer"), *_SAID)
+            edges.select("trade_date", pl.col(one).alias("ts_code"), pl.col(other).alias("peer"), *said)
             for one, other in (("ts_a", "ts_b"), ("ts_b", "ts_a"))
         ]
     )
     keys = ["ts_code", "expected_fwd_corr", "confirmed", "trailing_corr", "comention_strength", "peer"]
     order = both.sort(keys, descending=[False, True, True, True, True, False], nulls_last=True)
     ranked = order.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("ts_code"))
-    return ranked.select("trade_date", "ts_code", "rank", "peer", *_SAID)
+    return ranked.select("trade_date", "ts_code", "rank", "peer", *said)
 
 
 def read_model(path: Path | str) -> Model:

@@ -11,6 +11,7 @@ from pureplay.reports.comovement_rows import (
     arm_title,
     arms,
     group_title,
+    in_sample,
     known,
     ordered,
     predictor_title,
@@ -89,7 +90,7 @@ def _score_lines(held: Sequence[Record]) -> Iterator[Line]:
     for row in sorted(held, key=lambda row: row["mse"] if known(row.get("mse")) else float("inf")):
         relative = row["mse"] / rival if rival is not None and known(rival) and rival > 0 and known(row.get("mse")) else None
         yield Line(
-            predictor_title(str(row.get("predictor"))),
+            predictor_title(str(row.get("predictor"))) + in_sample(row.get("sample"), str(row.get("predictor"))),
             (
                 Cell(number(row.get("mse"), 5)),
                 Cell(percent(relative)),
@@ -204,7 +205,7 @@ def hedge(study: ComovementStudy, part: slice = slice(None), *, published: bool 
 
 def _hedge_line(row: Record) -> Line:
     return Line(
-        arm_title(str(row.get("arm"))),
+        arm_title(str(row.get("arm"))) + in_sample(row.get("sample"), str(row.get("arm"))),
         (
             Cell(percent(row.get("variance_cut"))),
             Cell(percent(row.get("median_cut"))),
@@ -224,7 +225,10 @@ def hedge_sizes(study: ComovementStudy) -> Sheet:
         for universe in universes(held) or [None]:
             inside = [row for row in held if row.get("universe") == universe]
             made.append(Line(sample_title(study, sample) + (f", {universe}" if universe else "")))
-            made += [Line(arm_title(arm), tuple(_size_cell(inside, arm, group) for group in groups)) for arm in arms(inside)]
+            made += [
+                Line(arm_title(arm) + in_sample(sample, arm), tuple(_size_cell(inside, arm, group) for group in groups))
+                for arm in arms(inside)
+            ]
     names = {1: "Smallest fifth", len(groups): "Largest fifth"} if len(groups) == 5 else {}
     return Sheet(("", *(names.get(group, f"Group {group}") for group in groups)), tuple(made))
 
@@ -254,7 +258,9 @@ def mix(study: ComovementStudy) -> Sheet:
                 )
             )
         lines.append(Line(f"{weight:g}", tuple(cells)))
-    heads = (sample_title(study, sample) + (f", {universe}" if universe else "") for sample, universe in mixes(study))
+    heads = (
+        sample_title(study, sample) + in_sample(sample, "mix_") + (f", {universe}" if universe else "") for sample, universe in mixes(study)
+    )
     return Sheet(("Weight of structure", *heads), tuple(lines))
 
 
@@ -296,7 +302,7 @@ def minimum_variance(study: ComovementStudy) -> Sheet:
             method = str(row.get("method"))
             tests = (Cell(signed(row.get(name), 2)) for name in ("t", "placebo_t"))
             yield Line(
-                _METHODS.get(method, method.replace("_", " ")),
+                _METHODS.get(method, method.replace("_", " ")) + in_sample(row.get("sample"), method),
                 (Cell(percent(row.get("volatility"), 2)), *tests, Cell(count(row.get("vintages")))),
             )
 

@@ -14,7 +14,8 @@ class ComovementStudy:
     """Frames of the study. `sample` is "develop", "holdout" or "all"; figures of the holdout are absent while the lock box is shut.
 
     vintages: date, split (develop, embargo, holdout, no_forward), pairs, random, names, confirmed, dark, product_peer, deep_peer, chain,
-    disclosed, affiliate, bid, unmapped (pairs left out because a name has no entry in the product tree), untraded (a stock does not trade),
+    disclosed, affiliate, bid, unmapped (pairs left out because a name has no entry in the product tree), untraded (a stock does not
+    trade), no_size (one that trades has no size),
     one_issuer (two listings of one issuer), widened, short, beyond_one (pairs whose trailing correlation exceeds 1 in size).
     articles: what became of the news: reason, count. fama_macbeth: sample, variant (plain, interactions, bids), term, coefficient, se, t, p
     (EWC), newey_west_t, dyadic_se (mean within-month standard error), vintages, observations, published, published_t.
