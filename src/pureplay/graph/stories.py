@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.graph.arrays import Lamps
 from pureplay.graph.comention import articles_of_pair, tender_pairs
 from pureplay.graph.edges import GraphInputs, edges_of, substrate
 from pureplay.graph.evidence import evidence
@@ -54,9 +55,8 @@ def pair_story(
     strength, days = _mentions(inputs, row, first, second)
     confirmed = bool(lamps.confirmed(peer_confirms=settings.peer_confirms)[0])
     trailing, forward = _correlations(inputs, row, *columns)
-    rows, shut = _windows(inputs, row), holdout_start is not None and _day(inputs, row) >= holdout_start
-    if shut:
-        rows.pop("forward", None)
+    shut = holdout_start is not None and _day(inputs, row) >= holdout_start
+    rows = {name: each for name, each in _windows(inputs, row).items() if name == "trailing" or not shut}
     codes = inputs.ground.axes.assets
     return PairStory(
         a=codes[first],
@@ -74,18 +74,12 @@ def pair_story(
         trailing_overlap=_overlap(inputs, rows["trailing"], first, second),
         forward_corr=None if shut else _known(forward[0]),
         forward_overlap=_overlap(inputs, rows["forward"], first, second) if "forward" in rows else None,
-        expected_fwd_corr=None
-        if model is None or model.in_sample(_day(inputs, row))
-        else _known(predict(model, trailing, lamps, np.array([bool(strength) or strength is None]))[0]),
+        expected_fwd_corr=_expected(model, _day(inputs, row), trailing, lamps, bool(strength) or strength is None),
         daily=_daily(inputs, rows, first, second),
         comention_strength=strength,
         comention_days=days,
         calendar_days=settings.comention_days,
-        trailing_sessions=settings.trailing_sessions,
-        forward_sessions=settings.forward_sessions,
-        measure=settings.measure,
-        returns=settings.returns,
-        timezone=settings.timezone,
+        **{name: getattr(settings, name) for name in ("trailing_sessions", "forward_sessions", "measure", "returns", "timezone")},
         note=SHUT if shut else "",
     )
 
@@ -166,6 +160,12 @@ def _pair(first: int, second: int) -> tuple[IndexArray, IndexArray]:
 def _day(inputs: GraphInputs, row: int) -> date:
     found: date = inputs.ground.axes.sessions.dates[row].astype("datetime64[D]").item()
     return found
+
+
+def _expected(model: Model | None, day: date, trailing: FloatArray, lamps: Lamps, news: bool) -> float | None:
+    if model is None or model.in_sample(day):
+        return None
+    return _known(predict(model, trailing, lamps, np.array([news]))[0])
 
 
 def _known(value: float) -> float | None:
