@@ -4,8 +4,8 @@ Each relation is a bipartite graph, focal stocks on one side and counterparties 
 makes them i → l and k → j, unless a stock would stand beside itself or its issuer, or twice beside the same one; so it keeps every
 degree (Milo et al. 2003, "On the uniform generation of random graphs with prescribed degree sequences"). The first vintage is swapped
 through. A later one takes over the rewired counterparty of every edge that was there before, and deals the places that are left among
-the edges that are not, with some swaps more, so that it stays as far from the real one as a fresh draw: a graph that is drawn afresh each month would be less steady than the one that it stands in for, and its figures
-would scatter less.
+the edges that are not, with some swaps more, so that it stays as far from the real one as a fresh draw: a graph that is
+drawn afresh each month would be less steady than the one that it stands in for, and its figures would scatter less.
 """
 
 from dataclasses import replace
@@ -187,7 +187,7 @@ def _is_real(now: Int64Array, real: IndexArray, i: int, j: int) -> bool:
             low = middle + 1
         else:
             high = middle
-    return low < now[i + 1] and real[low] == j
+    return bool(low < now[i + 1] and real[low] == j)
 
 
 @kernel
