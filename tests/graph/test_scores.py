@@ -329,7 +329,9 @@ def test_a_lamp_that_is_lit_mostly_is_dealt_out_by_where_it_is_not() -> None:
     dark = panel.news & ~panel.lamps.confirmed()
     assert 0.05 < dark.mean()
     # dark differs, so the terms do; without a dark pair in either they are each other's negatives
-    quiet, loud = (sector_permutation(replace(each, news=np.zeros_like(panel.news)), np.arange(9), draws=5, seed=7) for each in (panel, often))
+    quiet, loud = (
+        sector_permutation(replace(each, news=np.zeros_like(panel.news)), np.arange(9), draws=5, seed=7) for each in (panel, often)
+    )
     assert np.allclose(quiet["permuted_mean"][2], -loud["permuted_mean"][2], atol=1e-12)
     assert quiet["p"][2] == loud["p"][2]
     assert seldom["permuted_mean"][2] != found["permuted_mean"][2]
