@@ -135,7 +135,7 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "price alone 75.2 % se 1.2 % 92.1 % t +5.00",
         "Published (the source, its own data) confirmed 92 %",
         "Holdout (opened 2 times), CSI 300 graph peers 40.3 % 41.6 % 62.9 % 18.0 % 7,021",
-        "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 graph peers, CSI 1000 – – 49 %",
+        "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 – graph peers, CSI 1000 – – 49 %",
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
         "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 Develop, CSI 300 Develop, CSI 1000 0 43.70 % 7,021",
         "Tender bids: rejected, for no effect of one sign stands in both develop and holdout",

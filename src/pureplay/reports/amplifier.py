@@ -105,9 +105,9 @@ def _caution(study: AmplifierStudy) -> str:
     if not judged:
         return ""
     return (
-        f"{count(judged)} verdict{'s are' if judged > 1 else ' is'} read here, and the band is somewhat narrow: rewired graphs keep numbers "
-        "of counterparties, not clusters. On a synthetic market whose input edges knew nothing, 2 of 12 verdicts lay above it at p = 1/21. "
-        "One verdict alone is no evidence; read several together."
+        f"{count(judged)} verdict{'s are' if judged > 1 else ' is'} read here, and the band is somewhat narrow: rewired graphs keep "
+        "numbers of counterparties, not clusters. On a synthetic market whose input edges knew nothing, 2 of 12 verdicts lay above it "
+        "at p = 1/21. One verdict alone is no evidence; read several together."
     )
 
 
