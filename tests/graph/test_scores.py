@@ -327,7 +327,7 @@ def test_a_lamp_that_is_lit_mostly_is_dealt_out_by_where_it_is_not() -> None:
     seldom = sector_permutation(panel, np.arange(9), draws=5, seed=7)
     found = sector_permutation(often, np.arange(9), draws=5, seed=7)
     dark = panel.news & ~panel.lamps.confirmed()
-    assert 0.05 < dark.mean()
+    assert dark.mean() > 0.05
     # dark differs, so the terms do; without a dark pair in either they are each other's negatives
     quiet, loud = (
         sector_permutation(replace(each, news=np.zeros_like(panel.news)), np.arange(9), draws=5, seed=7) for each in (panel, often)

@@ -137,7 +137,7 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "price alone 75.2 % se 1.2 % 92.1 % t +5.00",
         "Published (the source, its own data) confirmed 92 %",
         "Holdout (opened 2 times), CSI 300 graph peers 40.3 % 41.6 % 62.9 % 18.0 % 7,021",
-        "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 graph peers, CSI 1000 – – 49 %",
+        "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 – graph peers, CSI 1000 – – 49 %",
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
         "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 "
         "Develop (in sample), CSI 300 Develop (in sample), CSI 1000 0 43.70 % 7,021",
@@ -189,9 +189,33 @@ def test_the_opening_is_made_of_the_figures(whole: ComovementStudy) -> None:
         "(t of the difference +5.00). "
         "Shallow product peer (+0.041), deep product peer (+0.059) and supply chain (+0.026) add to future correlation beyond the trailing "
         "one; disclosed customer–supplier, affiliate and dark (news alone) are not different from 0. "
-        "In CSI 300 a hedge of 10 graph peers cuts 40.3 % of the forward variance and beats the industry basket in 63 % of 7,021 "
-        "stock-months; highest expected 43.6 % and highest trailing 42.7 % cut more."
+        "In CSI 300 a hedge of 10 graph peers cuts 40.3 % of the forward variance and beats the industry basket in 63 % of cases, in 7,021 "
+        "of 8,624 stock-months; peers by highest expected correlation cut 43.6 % and peers by highest trailing correlation cut 42.7 %."
     )
+
+
+def test_a_comparison_on_few_months_says_so_and_names_the_arm_that_lacks_names(whole: ComovementStudy, text: str) -> None:
+    few = replace(whole, hedge=whole.hedge.with_columns(stock_months=pl.lit(206), dropped=pl.lit(994)))
+    said = lead(few).replace("\u00a0", " ")
+    assert (
+        "in 206 of 1,200 stock-months (the comparison rests on few months, since the hedge “news only” lacks names in the others); peers"
+        in said
+    )
+    other = pl.when(pl.col("arm") == "graph").then(pl.lit(5)).otherwise(pl.col("complete")).alias("complete")
+    assert "since the hedge “graph peers” lacks" in lead(replace(few, hedge=few.hedge.with_columns(other)))
+    assert "few months);" in lead(replace(few, hedge=few.hedge.drop("complete")))
+    assert "in 206 stock-months;" in lead(replace(few, hedge=few.hedge.drop("dropped", "complete"))).replace("\u00a0", " ")
+    assert "few months" not in lead(whole)  # 1,603 of 8,624 are dropped
+    assert "Stock-months Dropped" in text
+    assert "7,021 1,603" in text
+    assert "7,021 1,603 dropped" in text  # by size
+
+
+def test_intervals_are_said_to_be_too_narrow_below_the_first_regression(whole: ComovementStudy, text: str) -> None:
+    assert text.count("Intervals are too narrow: in planted markets") == 1
+    assert "in 80 to 95 % of them" in text
+    bare = replace(whole, fama_macbeth=whole.fama_macbeth[:0])
+    assert "Intervals are too narrow" not in shown(bare)
 
 
 def test_holdout_figures_are_never_without_their_openings(whole: ComovementStudy) -> None:

@@ -24,7 +24,7 @@ _PUBLISHED: Final = "Forward correlation on trailing correlation and lamps (publ
 _FIT: Final = ("sample", "term", "coefficient", "t", "newey_west_t", "dyadic_se", "published", "published_t")
 _SCORES: Final = ("sample", "predictor", "mse", "rank_correlation", "mz_slope", "dm_t")
 _RETENTION: Final = ("sample", "group", "trailing", "forward", "retention", "se", "pairs")
-_HEDGE: Final = ("sample", "universe", "arm", "variance_cut", "median_cut", "beats_industry", "turnover", "stock_months")
+_HEDGE: Final = ("sample", "universe", "arm", "variance_cut", "median_cut", "beats_industry", "turnover", "stock_months", "dropped")
 
 
 def study_tables(study: ComovementStudy) -> list[Table | str]:

@@ -59,12 +59,11 @@ class Hedges:
         arms: the arms to compare (default all); arms left out do not drop stock-months. mask: stock-months to use, such as the members
         of an index. Columns arm, names, variance_cut (mean), median_cut, beats_industry (share of the stock-months with a larger cut
         than the industry basket; null without that arm), turnover (mean over the stock-months that have one), stock_months, dropped
-        (stock-months with a forward window that are not matched).
+        (stock-months with a forward window that are not matched), complete (stock-months with a forward window for which this arm has a
+        figure by itself: the arm with the fewest decides which months are compared).
         """
         chosen, inside = self._chosen(arms), self._mask(mask) & self.has_forward
-        rows = [
-            self._row(arm, names, inside & self.matched(names, arms=arms), int(inside.sum())) for arm in chosen for names in self.counts
-        ]
+        rows = [self._row(arm, names, inside & self.matched(names, arms=arms), inside) for arm in chosen for names in self.counts]
         return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
 
     def sizes(
@@ -82,10 +81,10 @@ class Hedges:
         for number in range(1, groups + 1):
             inside = (group == number) & self.has_forward
             kept = inside & self.matched(names, arms=arms)
-            rows += [(number, *self._row(arm, self.counts[at], kept, int(inside.sum()))) for arm in self._chosen(arms)]
+            rows += [(number, *self._row(arm, self.counts[at], kept, inside)) for arm in self._chosen(arms)]
         return pl.DataFrame(rows, schema={"size_group": pl.Int64, **_COLUMNS}, orient="row")
 
-    def _row(self, arm: int, names: int, kept: BoolArray, total: int) -> tuple[object, ...]:
+    def _row(self, arm: int, names: int, kept: BoolArray, inside: BoolArray) -> tuple[object, ...]:
         at, used = self._position(names), int(kept.sum())
         cut, moved = self.cut[arm, at, kept], self.turnover[arm, at, kept]
         moved, beats = moved[np.isfinite(moved)], None
@@ -101,7 +100,8 @@ class Hedges:
             beats,
             float(moved.mean()) if moved.size else None,
             used,
-            total - used,
+            int(inside.sum()) - used,
+            int(np.isfinite(self.cut[arm, at, inside]).sum()),
         )
 
     def _chosen(self, arms: Sequence[str] | None) -> list[int]:
@@ -132,6 +132,7 @@ _COLUMNS: Final = {
     "turnover": pl.Float64,
     "stock_months": pl.Int64,
     "dropped": pl.Int64,
+    "complete": pl.Int64,
 }
 
 

@@ -114,7 +114,7 @@ def _grouped(
 
 
 def permutation(study: ComovementStudy, part: slice = slice(None)) -> Sheet:
-    """Coefficients beside those of lamps dealt out again within sectors. part: of the samples."""
+    """Coefficients beside those of each lamp when it alone is dealt out again within sectors. part: of the samples."""
 
     def lines(held: Sequence[Record]) -> Iterator[Line]:
         for term in ordered((row.get("term") for row in held), _TERMS):
@@ -162,10 +162,10 @@ _PUBLISHED_RETENTION: Final = (
 _PUBLISHED_HEDGE: Final = (
     (
         "graph peers, CSI 300",
-        (percent(PUBLISHED["cut"], 0), DASH, percent(PUBLISHED["beats"], 0), DASH, count(PUBLISHED["stock_months"])),
+        (percent(PUBLISHED["cut"], 0), DASH, percent(PUBLISHED["beats"], 0), DASH, count(PUBLISHED["stock_months"]), DASH),
     ),
-    ("graph peers, CSI 1000", (DASH, DASH, percent(PUBLISHED["beats_small"], 0), DASH, DASH)),
-    ("news only (vendor page)", (percent(PUBLISHED["news_only"], 0), DASH, DASH, DASH, DASH)),
+    ("graph peers, CSI 1000", (DASH, DASH, percent(PUBLISHED["beats_small"], 0), DASH, DASH, DASH)),
+    ("news only (vendor page)", (percent(PUBLISHED["news_only"], 0), DASH, DASH, DASH, DASH, DASH)),
 )
 
 
@@ -198,8 +198,8 @@ def hedge(study: ComovementStudy, part: slice = slice(None), *, published: bool 
             made.append(Line(f"{sample_title(study, sample)}, {universe}"))
             inside = [row for row in held if row.get("universe") == universe]
             made += [_hedge_line(next(row for row in inside if row.get("arm") == arm)) for arm in arms(inside)]
-    heads = ("", "Variance cut", "Median cut", "Beats industry", "Turnover", "Stock-months")
-    theirs = _beside("Published (the source, its own data), 10 names", _PUBLISHED_HEDGE, 5) if made and published else ()
+    heads = ("", "Variance cut", "Median cut", "Beats industry", "Turnover", "Stock-months", "Dropped")
+    theirs = _beside("Published (the source, its own data), 10 names", _PUBLISHED_HEDGE, 6) if made and published else ()
     return Sheet(heads, (*made, *theirs))
 
 
@@ -212,12 +212,13 @@ def _hedge_line(row: Record) -> Line:
             Cell(percent(row.get("beats_industry"))),
             Cell(percent(row.get("turnover"))),
             Cell(count(row.get("stock_months"))),
+            Cell(count(row.get("dropped"))),
         ),
     )
 
 
 def hedge_sizes(study: ComovementStudy) -> Sheet:
-    """Variance cut by size group, a row a hedge; beneath each figure how often it beats the industry."""
+    """Variance cut by size group, a row a hedge; beneath each figure how often it beats the industry. Stock-months close each group."""
     groups = sorted({row["size_group"] for row in rows(study.hedge_sizes) if known(row.get("size_group"))})
     made = []
     for sample in samples(study.hedge_sizes):
@@ -229,6 +230,7 @@ def hedge_sizes(study: ComovementStudy) -> Sheet:
                 Line(arm_title(arm) + in_sample(sample, arm), tuple(_size_cell(inside, arm, group) for group in groups))
                 for arm in arms(inside)
             ]
+            made.append(Line("stock-months", tuple(_size_count(inside, group) for group in groups), rule=True))
     names = {1: "Smallest fifth", len(groups): "Largest fifth"} if len(groups) == 5 else {}
     return Sheet(("", *(names.get(group, f"Group {group}") for group in groups)), tuple(made))
 
@@ -236,6 +238,12 @@ def hedge_sizes(study: ComovementStudy) -> Sheet:
 def _size_cell(held: Sequence[Record], arm: str, group: Any) -> Cell:
     row: Record = next((row for row in held if row.get("arm") == arm and row.get("size_group") == group), {})
     return Cell(percent(row.get("variance_cut")), f"beats {percent(row['beats_industry'], 0)}" if known(row.get("beats_industry")) else "")
+
+
+def _size_count(held: Sequence[Record], group: Any) -> Cell:
+    """Stock-months of a size group: the same for every hedge."""
+    row: Record = next((row for row in held if row.get("size_group") == group), {})
+    return Cell(count(row.get("stock_months")), f"{count(row['dropped'])} dropped" if known(row.get("dropped")) else "")
 
 
 def mixes(study: ComovementStudy) -> list[tuple[str, Any]]:

@@ -228,15 +228,46 @@ def _hedge_sentence(study: ComovementStudy, universe: str) -> str:
     said = f"In {universe} a hedge of {count(own['names'])} graph peers{in_sample(headline(study), 'graph')} "
     said += f"cuts {percent(own['variance_cut'])} of the forward variance"
     if known(own.get("beats_industry")):
-        said += f" and beats the industry basket in {_whole(own['beats_industry'])} of {count(own.get('stock_months'))} stock-months"
+        said += f" and beats the industry basket in {_whole(own['beats_industry'])} of cases"
+    said += _compared(held)
     others = {arm: row["variance_cut"] for arm, row in held.items() if arm != "graph" and known(row.get("variance_cut"))}
     better = sorted((arm for arm, cut in others.items() if cut > own["variance_cut"]), key=lambda arm: -others[arm])
     if not others:
         return f"{said}."
     if better:
-        return f"{said}; {enumerate_words(f'{arm_title(arm)} {percent(others[arm])}' for arm in better)} cut more."
+        return f"{said}; {enumerate_words(f'{_peers(arm)} cut {percent(others[arm])}' for arm in better)}."
     nearest = max(others, key=lambda arm: others[arm])
     return f"{said}; no other hedge cuts more ({arm_title(nearest)} {percent(others[nearest])})."
+
+
+def _compared(held: dict[str, Record]) -> str:
+    """In how many stock-months hedges are compared, and which of them lacks names where most are dropped."""
+    own = held["graph"]
+    kept, dropped = own.get("stock_months"), own.get("dropped")
+    if kept is None or not known(kept):
+        return ""
+    if dropped is None or not known(dropped):
+        return f", in {count(kept)} stock-months"
+    said = f", in {count(kept)} of {count(kept + dropped)} stock-months"
+    if dropped <= kept:
+        return said
+    complete = {arm: row["complete"] for arm, row in held.items() if known(row.get("complete"))}
+    fewest = min(complete, key=lambda arm: complete[arm], default=None)
+    why = f", since the hedge “{arm_title(fewest)}” lacks names in the others" if fewest is not None else ""
+    return f"{said} (the comparison rests on few months{why})"
+
+
+def _peers(arm: str) -> str:
+    """A hedge as the subject of a sentence."""
+    return _SUBJECTS.get(arm, arm_title(arm))
+
+
+_SUBJECTS: Final = {
+    "expected": "peers by highest expected correlation",
+    "trailing": "peers by highest trailing correlation",
+    "news_only": "peers by news only",
+    "random_industry": "random names of the industry",
+}
 
 
 def forecast_text(study: ComovementStudy) -> str:
