@@ -12,6 +12,7 @@ import polars as pl
 
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, write_file
+from pureplay.apps.graph_notes import Beside, arm_notes, late_notes, peer_notes, seen_notes
 from pureplay.apps.graph_store import Built, graph_fault, require_model, write_graph
 from pureplay.apps.lockbox import LockBox
 from pureplay.apps.outputs import manifest_of, plain, seal
@@ -96,30 +97,32 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progre
     return made
 
 
-def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None) -> PairStory:
-    """The story of one pair, and its page where a file is named."""
+def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None) -> tuple[PairStory, Beside]:
+    """The story of one pair, what to print beside it, and its page where a file is named."""
     config, folder, data = _read(asked)
-    model = _model(asked, config)
-    made = pair_story(load_inputs(data, config.graph), a, b, day, names=_names(data), model=model, synthetic=_synthetic(data))
+    model, inputs = _model(asked, config), load_inputs(data, config.graph)
+    made = pair_story(inputs, a, b, day, names=_names(data), model=model, synthetic=_synthetic(data))
     _page(out, folder, lambda: render_pair(made, manifest=_manifest(config, data)))
-    return made
+    return made, _beside(data, [*late_notes(inputs, [day]), *seen_notes(model, made.date)])
 
 
-def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, most: int) -> Neighbourhood:
-    """The neighbourhood of one stock, and its page where a file is named."""
+def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, most: int) -> tuple[Neighbourhood, Beside]:
+    """The neighbourhood of one stock, what to print beside it, and its page where a file is named."""
     config, folder, data = _read(asked)
     model, inputs = _model(asked, config), load_inputs(data, config.graph)
     most = min(most, len(inputs.ground.axes.assets))
     made = neighbourhood(inputs, asset, day, most=most, names=_names(data), model=model, synthetic=_synthetic(data))
     _page(out, folder, lambda: render_neighbourhood(made, manifest=_manifest(config, data)))
-    return made
+    return made, _beside(data, [*late_notes(inputs, [day]), *seen_notes(model, made.date), *peer_notes(inputs, made)])
 
 
-def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> OneHedge:
-    """Baskets to hedge one stock with from a day on."""
+def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> tuple[OneHedge, Beside]:
+    """Baskets to hedge one stock with from a day on, and what to print beside them."""
     config, _, data = _read(asked)
-    model = _model(asked, config)
-    return hedge_one(load_inputs(data, config.graph), asset, day, names=names, model=model)
+    model, inputs = _model(asked, config), load_inputs(data, config.graph)
+    made = hedge_one(inputs, asset, day, names=names, model=model)
+    forecast = model is not None and not model.in_sample(made.date)
+    return made, _beside(data, [*late_notes(inputs, [day]), *arm_notes(made, forecast=forecast)])
 
 
 def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progress: Progress) -> AmplifierStudy:
@@ -181,6 +184,10 @@ def _model(asked: GraphAsked, config: RunConfig) -> Model | None:
     model = read_model(asked.model)
     require_model(model, config.graph)
     return model
+
+
+def _beside(data: Dataset, notes: Sequence[str]) -> Beside:
+    return Beside(synthetic=_synthetic(data), notes=tuple(notes))
 
 
 def _synthetic(data: Dataset) -> bool:
