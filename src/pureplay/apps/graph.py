@@ -21,7 +21,7 @@ from pureplay.dataset import Dataset, write_json
 from pureplay.errors import SettingError
 from pureplay.graph.amplifier import amplify
 from pureplay.graph.amplifier_operator import amplifier_graph
-from pureplay.graph.edges import load_inputs, substrate
+from pureplay.graph.edges import GraphInputs, load_inputs, substrate
 from pureplay.graph.feed import MODEL_FILE, read_model
 from pureplay.graph.model import Model
 from pureplay.graph.stories import Neighbourhood, PairStory, neighbourhood, pair_story
@@ -76,11 +76,13 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progre
         box.require_outside(out)
         opening = partial(box.open, data, settings)
     with workers(asked.threads):
+        progress("reading")
+        inputs = load_inputs(data, config.graph)
         made, model = run_comovement(
-            data, config.graph, config.forecast, config.graph_study, opening=opening, name=config.name, progress=progress
+            data, config.graph, config.forecast, config.graph_study, opening=opening, inputs=inputs, name=config.name, progress=progress
         )
         progress("writing the report")
-        shown = _busiest(data, config, made)
+        shown = _busiest(data, inputs, made)
     manifest = manifest_of({"name": config.name, **settings}, {"data": data}, config.graph_study.seed)
 
     def fill(place: Path) -> None:
@@ -220,12 +222,12 @@ def _manifest(config: RunConfig, data: Dataset) -> dict[str, Any]:
     return plain(manifest_of({"name": config.name, "graph": config.graph.to_dict()}, {"data": data}, config.graph_study.seed))
 
 
-def _busiest(data: Dataset, config: RunConfig, made: ComovementStudy) -> Neighbourhood | None:
+def _busiest(data: Dataset, inputs: GraphInputs, made: ComovementStudy) -> Neighbourhood | None:
     """The stock with most pairs in the last vintage that has any, as an example of a neighbourhood."""
     known = made.vintages.filter(pl.col("pairs") > 0)
     if not known.height:
         return None
-    inputs, day = load_inputs(data, config.graph), known["date"][-1]
+    day = known["date"][-1]
     row = int(np.searchsorted(inputs.ground.axes.sessions.dates, np.datetime64(day)))
     pairs = substrate(inputs, row)
     busiest = np.bincount(np.concatenate([pairs.a, pairs.b]), minlength=len(inputs.ground.axes.assets)).argmax()

@@ -137,15 +137,13 @@ def write_graph(
         write_json(folder / MANIFEST, plain({"kind": KIND, **manifest, "settings": settings.to_dict(), "vintages": made, "files": files}))
 
     replace_folder(out, fill, fault=graph_fault)
+    return _built(made, counts, removed=len(set(old) - set(made)), notes=late_notes(inputs, dates or ()))
+
+
+def _built(made: Mapping[str, Any], counts: Mapping[str, int], *, removed: int, notes: Sequence[str]) -> Built:
     last = max(made)
-    return Built(
-        vintages=len(made),
-        last=date.fromisoformat(last),
-        pairs=made[last]["pairs"],
-        removed=len(set(old) - set(made)),
-        notes=tuple(late_notes(inputs, dates or ())),
-        **counts,
-    )
+    day, pairs = date.fromisoformat(last), made[last]["pairs"]
+    return Built(vintages=len(made), last=day, pairs=pairs, removed=removed, notes=tuple(notes), **counts)
 
 
 def _held(inputs: GraphInputs, old: Mapping[str, Any]) -> npt.NDArray[np.int64]:
