@@ -102,6 +102,28 @@ def test_later_data_leave_old_vintages_alone(tmp_path: Path, days: list[date]) -
     assert {name: each for name, each in files(out).items() if name in before} == before
 
 
+def test_vintages_not_asked_for_stay_while_they_are_up_to_date(graph: Path, days: list[date]) -> None:
+    before, data = files(graph), graph_small.in_memory()
+    other = days[1] + timedelta(days=40)
+    made = build(graph, data, [other, date(2099, 1, 1)])
+    assert (made.vintages, made.built, made.kept, made.removed) == (6, 2, 4, 0)
+    assert len(Graph.open(graph).dates) == 6
+    assert {name: each for name, each in files(graph).items() if name in before} == before
+    last = graph_small.tables()["bars"]["date"].max()
+    assert made.notes == (f"the data end on {last}, before 2099-01-01: the last vintage serves",)
+    made = build(graph, data, [days[0]], replace(graph_small.SETTINGS, min_share=0.1))
+    assert (made.vintages, made.built, made.kept, made.removed, made.notes) == (1, 1, 0, 5, ())
+    assert Graph.open(graph).dates == (days[0],)
+
+
+def test_a_changed_return_removes_the_vintages_of_its_window_that_are_not_asked_for(graph: Path, days: list[date]) -> None:
+    bars = graph_small.tables()["bars"]
+    row = int(np.flatnonzero((bars["date"] == days[2]).to_numpy())[5])
+    made = build(graph, graph_small.in_memory(bars=moved(bars, "ret", row)), days[:1])
+    assert (made.built, made.kept, made.removed) == (0, 3, 1)
+    assert Graph.open(graph).dates == (days[0], days[1], days[3])
+
+
 def test_another_setting_or_model_builds_all(graph: Path, days: list[date]) -> None:
     data = graph_small.in_memory()
     for changed in ({"min_share": 0.1}, {"strength": "shared"}, {"measure": "pearson"}):

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +248,24 @@ def test_days_asked_for_are_served_by_the_session_before_each_once() -> None:
     found = vintage_rows(inputs(), [monday, sunday, date(2025, 3, 14), date(2030, 1, 1)])
     assert [days[row].item() for row in found] == [date(2025, 3, 14), monday, days[-1].item()]
     assert build_graph(data(), GRAPH, dates=[sunday]).dates == (date(2025, 3, 14),)
-    assert build_graph(data(), GRAPH, dates=[]).dates == ()
+    assert build_graph(data(), GRAPH, dates=[datetime(2025, 3, 16, 12)]).dates == (date(2025, 3, 14),)
+
+
+def test_what_is_no_day_no_count_and_no_setting_is_refused() -> None:
+    graph = Graph(settings={}, frames={DAYS[0]: vintage(DAYS[0])})
+    assert graph.peers("A", datetime(2024, 1, 31, 9)).equals(graph.peers("A", DAYS[0]))
+    for names in (-1, 0, 1.5, True, "2"):
+        with pytest.raises(SettingError, match="names must be a whole number of at least 1"):
+            graph.peers("A", DAYS[0], names=names)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"a day must be a datetime\.date, not '2024-01-31'"):
+        graph.peers("A", "2024-01-31")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="a day must be"):
+        build_graph(data(), GRAPH, dates=["2024-01-31"])  # type: ignore[list-item]
+    with pytest.raises(SettingError, match="no day is named"):
+        build_graph(data(), GRAPH, dates=[])
+    for settings in ({"trailing_sessions": 40}, {}):
+        with pytest.raises(SettingError, match="give GraphSettings"):
+            build_graph(data(), settings)  # type: ignore[arg-type]
 
 
 def test_a_day_needs_a_whole_trailing_window() -> None:

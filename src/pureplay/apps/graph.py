@@ -12,6 +12,7 @@ import polars as pl
 
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, write_file
+from pureplay.apps.graph_notes import Beside, arm_notes, late_notes, peer_notes, seen_notes
 from pureplay.apps.graph_store import Built, graph_fault, write_graph
 from pureplay.apps.lockbox import LockBox, opened_before
 from pureplay.apps.outputs import manifest_of, plain, seal
@@ -21,7 +22,7 @@ from pureplay.errors import SettingError
 from pureplay.graph.amplifier import amplify
 from pureplay.graph.amplifier_operator import amplifier_graph
 from pureplay.graph.amplifier_record import AmplifierGraph
-from pureplay.graph.edges import load_inputs, substrate
+from pureplay.graph.edges import GraphInputs, load_inputs, substrate
 from pureplay.graph.feed import MODEL_FILE, read_model
 from pureplay.graph.model import Model, require_model
 from pureplay.graph.stories import Neighbourhood, PairStory, neighbourhood, pair_story
@@ -85,19 +86,22 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, log: Path, progr
         opening = partial(box.open, data, settings)
     opened_from, fault = opened_before(log, data)
     with workers(asked.threads):
+        progress("reading")
+        inputs = load_inputs(data, config.graph)
         made, model = run_comovement(
             data,
             config.graph,
             config.forecast,
             config.graph_study,
             opening=opening,
+            inputs=inputs,
             name=config.name,
             opened_from=opened_from,
             notes=[fault] if fault else [],
             progress=progress,
         )
         progress("writing the report")
-        shown = _busiest(data, config, made)
+        shown = _busiest(data, inputs, made)
     manifest = manifest_of({"name": config.name, **settings}, {"data": data}, config.graph_study.seed)
 
     def fill(place: Path) -> None:
@@ -114,12 +118,12 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, log: Path, progr
     return made
 
 
-def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None) -> PairStory:
-    """The story of one pair, and its page where a file is named."""
+def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None) -> tuple[PairStory, Beside]:
+    """The story of one pair, what to print beside it, and its page where a file is named."""
     config, folder, data = _read(asked)
-    model = _model(asked, config)
+    model, inputs = _model(asked, config), load_inputs(data, config.graph)
     made = pair_story(
-        load_inputs(data, config.graph),
+        inputs,
         a,
         b,
         day,
@@ -129,24 +133,26 @@ def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None)
         holdout_start=config.forecast.holdout_start,
     )
     _page(out, folder, lambda: render_pair(made, manifest=_manifest(config, data)))
-    return made
+    return made, _beside(data, [*late_notes(inputs, [day]), *seen_notes(model, made.date)])
 
 
-def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, most: int) -> Neighbourhood:
-    """The neighbourhood of one stock, and its page where a file is named."""
+def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, most: int) -> tuple[Neighbourhood, Beside]:
+    """The neighbourhood of one stock, what to print beside it, and its page where a file is named."""
     config, folder, data = _read(asked)
     model, inputs = _model(asked, config), load_inputs(data, config.graph)
     most = min(most, len(inputs.ground.axes.assets))
     made = neighbourhood(inputs, asset, day, most=most, names=_names(data), model=model, synthetic=_synthetic(data))
     _page(out, folder, lambda: render_neighbourhood(made, manifest=_manifest(config, data)))
-    return made
+    return made, _beside(data, [*late_notes(inputs, [day]), *seen_notes(model, made.date), *peer_notes(inputs, made)])
 
 
-def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> OneHedge:
-    """Baskets to hedge one stock with from a day on."""
+def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> tuple[OneHedge, Beside]:
+    """Baskets to hedge one stock with from a day on, and what to print beside them."""
     config, _, data = _read(asked)
-    model = _model(asked, config)
-    return hedge_one(load_inputs(data, config.graph), asset, day, names=names, model=model, holdout_start=config.forecast.holdout_start)
+    model, inputs = _model(asked, config), load_inputs(data, config.graph)
+    made = hedge_one(inputs, asset, day, names=names, model=model, holdout_start=config.forecast.holdout_start)
+    forecast = model is not None and not model.in_sample(made.date)
+    return made, _beside(data, [*late_notes(inputs, [day]), *arm_notes(made, forecast=forecast)])
 
 
 def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progress: Progress) -> AmplifierStudy:
@@ -217,6 +223,10 @@ def _model(asked: GraphAsked, config: RunConfig) -> Model | None:
     return model
 
 
+def _beside(data: Dataset, notes: Sequence[str]) -> Beside:
+    return Beside(synthetic=_synthetic(data), notes=tuple(notes))
+
+
 def _synthetic(data: Dataset) -> bool:
     return data.notes.get("synthetic") is True
 
@@ -247,12 +257,12 @@ def _manifest(config: RunConfig, data: Dataset) -> dict[str, Any]:
     return plain(manifest_of({"name": config.name, "graph": config.graph.to_dict()}, {"data": data}, config.graph_study.seed))
 
 
-def _busiest(data: Dataset, config: RunConfig, made: ComovementStudy) -> Neighbourhood | None:
+def _busiest(data: Dataset, inputs: GraphInputs, made: ComovementStudy) -> Neighbourhood | None:
     """The stock with most pairs in the last vintage that has any, as an example of a neighbourhood."""
     known = made.vintages.filter(pl.col("pairs") > 0)
     if not known.height:
         return None
-    inputs, day = load_inputs(data, config.graph), known["date"][-1]
+    day = known["date"][-1]
     row = int(np.searchsorted(inputs.ground.axes.sessions.dates, np.datetime64(day)))
     pairs = substrate(inputs, row)
     busiest = np.bincount(np.concatenate([pairs.a, pairs.b]), minlength=len(inputs.ground.axes.assets)).argmax()

@@ -9,6 +9,7 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
+from pureplay.apps.graph_notes import Beside
 from pureplay.graph.stories import Neighbourhood, PairStory
 from pureplay.reports import wording
 from pureplay.reports.comovement_rows import in_sample
@@ -60,18 +61,19 @@ def opening_tables(openings: pl.DataFrame, path: Path) -> list[Table | str]:
     ]
 
 
-def hedge_tables(made: OneHedge) -> list[Table | str]:
+def hedge_tables(made: OneHedge, beside: Beside) -> list[Table | str]:
     """What to sell and what that cut before and after the day, then the baskets by arm."""
     head = f"{made.asset} on {made.date}: sell `ratio` of an equal-weight basket for each unit held"
-    out: list[Table | str] = _titled(head, made.figures, made.figures.columns)
+    out: list[Table | str] = [*_synthetic(beside), *_titled(head, made.figures, made.figures.columns)]
     out += ["trailing_cut: share of the variance that the hedge took away up to the day; variance_cut: after it, in hindsight"]
     out += [f"note: {made.note}"] if made.note else []
+    out += _notes(beside)
     for arm in made.figures["arm"].to_list():
         out += _titled(f"Basket: {arm}", made.baskets.filter(pl.col("arm") == arm), made.baskets.columns[1:])
     return out
 
 
-def pair_tables(made: PairStory) -> list[Table | str]:
+def pair_tables(made: PairStory, beside: Beside) -> list[Table | str]:
     """Correlations, lamps with evidence, the first articles."""
     state = "confirmed" if made.confirmed else "dark" if made.dark else "neither confirmed nor dark"
     facts = pl.DataFrame(
@@ -85,20 +87,22 @@ def pair_tables(made: PairStory) -> list[Table | str]:
     )
     some = f", the first {_SHOWN}" if made.articles.height > _SHOWN else ""
     return [
+        *_synthetic(beside),
         *_titled(f"{made.a} and {made.b} on {made.date}: {state}", facts, facts.columns),
         *([f"note: {made.note}"] if made.note else []),
+        *_notes(beside),
         *_titled("Lamps", made.evidence, made.evidence.columns),
         *_titled(f"Articles: {made.articles.height}{some}; published_at in UTC", made.articles.head(_SHOWN), made.articles.columns),
     ]
 
 
-def peer_tables(made: Neighbourhood) -> list[Table | str]:
+def peer_tables(made: Neighbourhood, beside: Beside) -> list[Table | str]:
     """The first peers in rank order."""
     columns = ("rank", "peer", "name", "expected_fwd_corr", "trailing_corr", "comention_strength", "peer_depth", "confirmed", "dark")
     shown = made.peers.head(_SHOWN)
     some = f", the first {shown.height}" if shown.height < made.total else ""
     head = f"{made.asset} on {made.date}: {made.total} peers{some}"
-    return _titled(head, shown, columns) or [head]
+    return [*_synthetic(beside), *(_titled(head, shown, columns) or [head]), *_notes(beside)]
 
 
 def amplifier_tables(made: AmplifierStudy) -> list[Table | str]:
@@ -123,6 +127,14 @@ def _marked(frame: pl.DataFrame, column: str) -> pl.DataFrame:
         return frame
     names = [f"{name}{in_sample(sample, str(name))}" for sample, name in frame.select("sample", column).iter_rows()]
     return frame.with_columns(pl.Series(column, names, dtype=pl.String))
+
+
+def _synthetic(beside: Beside) -> list[Table | str]:
+    return [f"{wording.SYNTHETIC}."] if beside.synthetic else []
+
+
+def _notes(beside: Beside) -> list[Table | str]:
+    return [f"note: {each}" for each in beside.notes]
 
 
 def _lockbox(study: ComovementStudy) -> str:

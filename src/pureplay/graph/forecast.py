@@ -245,11 +245,6 @@ def _vintage_mse(panel: PairPanel, terms: Mapping[str, float], part: slice) -> f
     return float(np.mean(error[np.isfinite(error)] ** 2))
 
 
-def _mean(column: FloatArray) -> float:
-    known = column[np.isfinite(column)]
-    return float(known.mean()) if known.size else math.nan
-
-
 def _terms(names: tuple[str, ...], values: FloatArray | list[float]) -> dict[str, float]:
     """Coefficients by term without those that could not be estimated."""
     return {name: float(value) for name, value in zip(names, values, strict=True) if np.isfinite(value)}

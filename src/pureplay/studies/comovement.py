@@ -83,6 +83,7 @@ def run_comovement(
     settings: ComovementSettings | None = None,
     *,
     opening: Callable[[Split], Opening] | None = None,
+    inputs: GraphInputs | None = None,
     name: str = "co-movement",
     opened_from: date | None = None,
     notes: Sequence[str] = (),
@@ -92,8 +93,9 @@ def run_comovement(
 
     data: bars; mentions for the substrate "news"; segments, taxonomy, supply_edges, disclosed_links, affiliates, industries, index_members
     and benchmarks where present. opening: called once before any figure of the holdout is computed, and records that it was; None = the
-    box stays shut. opened_from: start of the earliest holdout of these data that was ever opened; a note counts the develop vintages from
-    then on. notes: more of them. Returns the study and the model that `model_coefficients.json` holds.
+    box stays shut. inputs: of these data and settings, where they were read before. opened_from: start of the earliest holdout of these
+    data that was ever opened; a note counts the develop vintages from then on. notes: more of them. Returns the study and the model that
+    `model_coefficients.json` holds.
 
     Raises TableError for absent tables, SettingError for settings that do not fit the data, InsufficientDataError where there is no vintage
     with pairs, or develop holds no regression; a part that cannot be computed is named in `refused` with its reason.
@@ -101,7 +103,7 @@ def run_comovement(
     graph, forecast, settings = graph or GraphSettings(), forecast or ForecastSettings(), settings or ComovementSettings()
     clock, found = StageClock(progress or (lambda _: None)), _Found()
     with clock.stage("reading"):
-        inputs = load_inputs(data, graph)
+        inputs = inputs or load_inputs(data, graph)
     with clock.stage("vintages"):
         rows, until = vintage_rows(inputs, settings)
         panel, vintages = build_panel(inputs, rows, seed=settings.seed, progress=clock.say)
