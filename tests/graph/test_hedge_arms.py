@@ -34,14 +34,18 @@ def make(seed: int = 0) -> Vintage:
     seen = window(returns, first=0, last=SESSIONS)
     a, b = pairs(rng, 250)
     trailing = seen.pairs(a, b).rho
+    confirmed = rng.random(a.size) < 0.5
     edges = VintageEdges(
         a=a,
         b=b,
         trailing=trailing,
         expected=np.where(rng.random(a.size) < 0.3, np.nan, np.round(0.5 * trailing + 0.1 * rng.random(a.size), 2)),
         strength=rng.integers(1, 4, a.size).astype(float),
-        confirmed=rng.random(a.size) < 0.5,
+        confirmed=confirmed,
+        dark=~confirmed & ((a + b) % 4 > 0),  # some pairs are neither
     )
+    issuer = np.arange(ASSETS) + 100
+    issuer[[9, 13, 14]] = issuer[[8, 12, 12]]
     eligible = rng.random(ASSETS) < 0.9
     eligible[:3] = True
     return Vintage(
@@ -51,6 +55,7 @@ def make(seed: int = 0) -> Vintage:
         window=seen,
         eligible=eligible,
         industry=(groups - (groups == 3) * 4).astype(np.int32),
+        issuer=issuer,
         linked=pairs(rng, 40),
     )
 
@@ -81,8 +86,13 @@ def good(vintage: Vintage) -> list[int]:
     return [i for i in range(ASSETS) if vintage.eligible[i] and vintage.window.usable[i]]
 
 
+def other(vintage: Vintage, own: int) -> list[int]:
+    """Usable names of other issuers."""
+    return [i for i in good(vintage) if vintage.issuer[i] != vintage.issuer[own]]
+
+
 def naive_trailing(vintage: Vintage, own: int, most: int) -> list[int]:
-    names = [i for i in good(vintage) if i != own and own in good(vintage)]
+    names = other(vintage, own) if own in good(vintage) else []
     return sorted(names, key=lambda i: (-one(vintage, own, i), i))[:most]
 
 
@@ -90,9 +100,10 @@ def naive_edges(vintage: Vintage, own: int, most: int, *, confirmed: bool) -> li
     edges, found = vintage.edges, []
     for p in range(edges.a.size):
         both = (int(edges.a[p]), int(edges.b[p]))
-        if own not in both or bool(edges.confirmed[p]) != confirmed or not all(i in good(vintage) for i in both):
-            continue
+        said = edges.confirmed if confirmed or edges.dark is None else edges.dark
         peer = both[0] if both[1] == own else both[1]
+        if own not in both or not said[p] or own not in good(vintage) or peer not in other(vintage, own):
+            continue
         first = edges.strength[p] if not confirmed else edges.expected[p] if np.isfinite(edges.expected[p]) else edges.trailing[p]
         found.append((-first, -edges.trailing[p], peer))
     return [peer for _, _, peer in sorted(found)][:most]
@@ -105,7 +116,7 @@ def naive_scored(vintage: Vintage, own: int, most: int, shortlist: int, weight: 
     edged = set(zip(vintage.edges.a.tolist(), vintage.edges.b.tolist(), strict=True))
     for a, b in edged | set(zip(*(each.tolist() for each in vintage.linked), strict=True)):
         names |= {b} if a == own else {a} if b == own else set()
-    names = sorted(i for i in names if i in good(vintage))
+    names = sorted(i for i in names if i in other(vintage, own))
     rho = np.array([one(vintage, own, i) for i in names])
     a, b = np.minimum(own, names).astype(np.int32), np.maximum(own, names).astype(np.int32)
     news, lamps, off = np.array([(x, y) in edged for x, y in zip(a, b, strict=True)]), lamps_at(a, b), np.zeros(a.size, dtype=bool)
@@ -154,11 +165,44 @@ def test_a_mix_leaves_out_pairs_without_a_forecast_and_still_ranks_the_others_by
     assert (weight == 0) == (found[mix_arm(weight)].tolist() == ranked_peers(without, FOCAL, most=6)["trailing"].tolist())
 
 
+def test_no_arm_holds_another_listing_of_the_issuer() -> None:
+    """Twins are named together, linked, of one industry and the nearest by price; where they are of two issuers every arm holds them."""
+    made, first = make(), np.array([8, 9], dtype=np.int32)
+    a, b = first[:1], first[1:]
+    edges = VintageEdges(a=a, b=b, trailing=np.ones(1), expected=np.ones(1), strength=np.ones(1), confirmed=np.ones(1, dtype=bool))
+    one = {"eligible": np.ones(ASSETS, dtype=bool), "industry": np.zeros(ASSETS, dtype=np.int32)}
+    twins = replace(made, edges=edges, linked=(a, b), **one)  # type: ignore[arg-type]
+    single = replace(twins, issuer=np.arange(ASSETS))
+    dark = replace(edges, confirmed=np.zeros(1, dtype=bool))
+    settings = {"most": ASSETS, "scorer": SCORER, "shortlist": ASSETS, "weights": (0.5,)}
+    for graph in (edges, dark):
+        found = ranked_peers(replace(twins, edges=graph), first, **settings)  # type: ignore[arg-type]
+        held = ranked_peers(replace(single, edges=graph), first, **settings)  # type: ignore[arg-type]
+        for arm, lists in found.items():
+            assert not (lists[0] == 9).any(), arm
+            assert not (lists[1] == 8).any(), arm
+        arms = {arm for arm, lists in held.items() if (lists[0] == 9).any()}
+        assert arms == set(held) - ({"news_only"} if graph is edges else {"graph"})
+
+
+def test_a_pair_that_is_neither_confirmed_nor_dark_is_in_no_arm_of_the_news() -> None:
+    vintage = make()
+    focal, edges = np.arange(ASSETS), vintage.edges
+    assert edges.dark is not None
+    neither = ~edges.confirmed & ~edges.dark
+    gone = VintageEdges(**{name: getattr(edges, name)[~neither] for name in ("a", "b", "trailing", "expected", "strength", "confirmed")})
+    found, wanted = (ranked_peers(each, focal, most=6) for each in (vintage, replace(vintage, edges=gone)))
+    for arm, lists in wanted.items():
+        np.testing.assert_array_equal(found[arm], lists)
+    every = ranked_peers(replace(vintage, edges=replace(edges, dark=None)), focal, most=6)
+    assert not np.array_equal(every["news_only"], found["news_only"])
+
+
 def test_random_industry_names() -> None:
     vintage = make()
     found = ranked_peers(vintage, FOCAL, most=4)["random_industry"]
     for place, own in enumerate(FOCAL.tolist()):
-        same = {i for i in good(vintage) if vintage.industry[i] == vintage.industry[own] and i != own}
+        same = {i for i in other(vintage, own) if vintage.industry[i] == vintage.industry[own]}
         drawn = [i for i in found[place].tolist() if i >= 0]
         if vintage.industry[own] < 0 or own not in good(vintage):
             assert not drawn
@@ -196,8 +240,8 @@ def test_names_listed_later_change_nothing() -> None:
     returns[:, 4], returns[5:, 6], returns[:, 9] = 0.01, np.nan, returns[:, 8]
     block = np.full((SESSIONS, ASSETS + 9), np.nan)
     block[:, place] = returns
-    eligible, industry = np.zeros(ASSETS + 9, dtype=bool), np.full(ASSETS + 9, -1, dtype=np.int32)
-    eligible[place], industry[place] = vintage.eligible, vintage.industry
+    eligible, industry, issuer = np.zeros(ASSETS + 9, dtype=bool), np.full(ASSETS + 9, -1, dtype=np.int32), np.arange(ASSETS + 9)
+    eligible[place], industry[place], issuer[place] = vintage.eligible, vintage.industry, vintage.issuer
     moved = place.astype(np.int32)
     back = np.full(ASSETS + 9, -1, dtype=np.int32)
     back[place] = np.arange(ASSETS)
@@ -208,6 +252,7 @@ def test_names_listed_later_change_nothing() -> None:
         window=window(block, first=0, last=SESSIONS),
         eligible=eligible,
         industry=industry,
+        issuer=issuer,
         linked=(moved[vintage.linked[0]], moved[vintage.linked[1]]),
     )
     scorer = Scorer(lamps_at=lambda a, b: lamps_at(back[a], back[b]), predict=predict)

@@ -28,6 +28,7 @@ class Case:
     lists: dict[str, IndexArray] = field(init=False)
     index: FloatArray = field(init=False)
     industry: IndexArray = field(init=False)
+    issuer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -40,6 +41,9 @@ class Case:
         self.lists = {"left": self._lists(rng, 5), "right": self._lists(rng, 7)}
         self.index = 0.01 * rng.normal(size=self.sessions)
         self.industry = rng.integers(-1, 3, (4, self.assets)).astype(np.int32)
+        self.issuer = 50 - np.arange(self.assets)
+        self.issuer[[4, 8, 9]] = self.issuer[[2, 1, 1]]
+        self.industry[:, 8:10] = self.industry[:, 1:2]
 
     def _lists(self, rng: np.random.Generator, most: int) -> IndexArray:
         out = np.full((28, most), -1, dtype=np.int32)
@@ -50,7 +54,15 @@ class Case:
         return out
 
     def run(self, **changed: object) -> Hedges:
-        given = {"counts": (1, 3, 5), "index": self.index, "industry": self.industry, "trailing": TRAILING, "forward": FORWARD, **changed}
+        given = {
+            "counts": (1, 3, 5),
+            "index": self.index,
+            "industry": self.industry,
+            "issuer": self.issuer,
+            "trailing": TRAILING,
+            "forward": FORWARD,
+            **changed,
+        }
         return hedge(self.returns, self.rows, self.focal, self.lists, **given)  # type: ignore[arg-type]
 
 
@@ -98,7 +110,7 @@ def naive(case: Case, arm: str, names: int, s: int) -> tuple[float, float]:
 def naive_industry(case: Case, v: int, own: int) -> list[int]:
     window = case.returns[case.rows[v] - TRAILING + 1 : case.rows[v] + 1]
     usable = [i for i in range(case.assets) if case.industry[v, i] >= 0 and 2 * np.isfinite(window[:, i]).sum() >= TRAILING]
-    return [i for i in usable if own in usable and i != own and case.industry[v, i] == case.industry[v, own]]
+    return [i for i in usable if own in usable and case.issuer[i] != case.issuer[own] and case.industry[v, i] == case.industry[v, own]]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -226,6 +238,19 @@ def test_turnover_by_hand() -> None:
     assert found.table(arms=["peers"]).filter(names=2)["turnover"].item() == pytest.approx(0.75)
 
 
+def test_the_industry_basket_turns_over_without_the_twin() -> None:
+    """Of {1, 2, 3} and {1, 2} name 1 is a listing of stock 0's issuer, so the basket goes from {2, 3} to {2}."""
+    returns = np.random.default_rng(0).normal(size=(60, 4))
+    industry = np.array([[0, 0, 0, 0], [0, 0, 0, 1]], dtype=np.int32)
+    lists = {"peers": np.full((2, 1), 2, dtype=np.int32)}
+    focal, settings = (np.array([0, 1]), np.array([0, 0])), {"counts": (1,), "industry": industry, "trailing": 10, "forward": 10}
+    found = hedge(returns, np.array([20, 30]), focal, lists, issuer=np.array([7, 7, 1, 2]), **settings)  # type: ignore[arg-type]
+    assert found.turnover[1, 0, 1] == 0.5
+    np.testing.assert_array_equal(found.ratio[1, 0, 1], found.ratio[0, 0, 1])  # only name 2 is left, which is the list
+    alone = hedge(returns, np.array([20, 30]), focal, lists, issuer=np.array([7, 7, 7, 2]), **settings)  # type: ignore[arg-type]
+    assert np.isnan(alone.ratio[1, 0, 1])
+
+
 def test_size_groups_are_ranks_within_the_vintage() -> None:
     case = Case(2)
     found = case.run()
@@ -246,7 +271,7 @@ def test_size_groups_are_ranks_within_the_vintage() -> None:
     assert table["size_group"].n_unique() == 3
 
 
-@pytest.mark.parametrize("changed", [{"trailing": 25}, {"forward": 15}, {"counts": (2, 4)}, {"index": -np.ones(130)}])
+@pytest.mark.parametrize("changed", [{"trailing": 25}, {"forward": 15}, {"counts": (2, 4)}, {"index": -np.ones(130)}, {"issuer": None}])
 def test_every_setting_matters(changed: dict[str, object]) -> None:
     case = Case()
     before, after = case.run(), case.run(**changed)
@@ -305,6 +330,7 @@ GOOD = {"rows": np.array([30]), "focal": (np.array([0]), np.array([0])), "peers"
         ({"peers": np.array([[1], [2]])}, {}, "one row of ranked peers"),
         ({}, {"index": np.zeros(3)}, "index has shape"),
         ({}, {"industry": np.zeros((2, 3), np.int32)}, "industry has shape"),
+        ({}, {"issuer": np.zeros(2, np.int64)}, "issuer has shape"),
     ],
 )
 def test_bad_input_is_refused(changed: dict[str, object], settings: dict[str, object], message: str) -> None:

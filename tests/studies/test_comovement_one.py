@@ -162,3 +162,45 @@ def test_a_model_of_another_graph_is_refused_even_where_it_would_not_be_used(ass
     inputs, other = load_inputs(graph_small.in_memory()), replace(model_of(), settings={"graph": {}}, known_from=sessions[-1])
     with pytest.raises(SettingError, match="another graph"):
         hedge_one(inputs, asset, sessions[ROW], model=other)
+
+
+def test_other_listings_of_the_issuer_are_in_no_basket(made: OneHedge, asset: str, sessions: list[date]) -> None:
+    nearest = made.baskets.filter(pl.col("arm") == "trailing")["peer"][0]
+    named = made.baskets.filter(pl.col("in_graph"))["peer"][0]
+    twins = [asset, nearest, named]
+    issuer = pl.when(pl.col("asset").cast(pl.String).is_in(twins)).then(pl.lit("one firm"))
+    inputs = load_inputs(graph_small.in_memory(assets=graph_small.tables()["assets"].with_columns(issuer=issuer)))
+    industry, own = inputs.ground.industry[ROW].copy(), inputs.ground.axes.assets.index(asset)
+    found = hedge_one(inputs, asset, sessions[ROW], names=99, model=model_of(trailing=0.4, deep_peer=0.2))
+    assert set(found.baskets["arm"]) == {"graph", "news_only", "trailing", "expected"}
+    assert not set(found.baskets["peer"]) & set(twins)
+    alike = [code for k, code in enumerate(inputs.ground.axes.assets) if industry[k] == industry[own] and code not in twins]
+    again = [code for code in alike if inputs.ground.market.traded[ROW, inputs.ground.axes.assets.index(code)]]
+    assert found.figures.filter(arm="industry")["names"][0] in range(len(again) - 2, len(alike) + 1)
+
+
+def test_the_industry_basket_is_without_other_listings(made: OneHedge, asset: str, sessions: list[date]) -> None:
+    inputs = load_inputs(graph_small.in_memory())
+    axes, industry = inputs.ground.axes, inputs.ground.industry[ROW]
+    same = [code for k, code in enumerate(axes.assets) if industry[k] == industry[axes.assets.index(asset)] and code != asset]
+    issuer = pl.when(pl.col("asset").cast(pl.String).is_in([asset, same[0]])).then(pl.lit("one firm"))
+    twins = load_inputs(graph_small.in_memory(assets=graph_small.tables()["assets"].with_columns(issuer=issuer)))
+    row = hedge_one(twins, asset, sessions[ROW], names=4).figures.filter(arm="industry").row(0, named=True)
+    figures = [row["ratio"], row["trailing_cut"], row["variance_cut"]]
+    # three orders of adding up the same numbers
+    np.testing.assert_allclose(figures, naive(asset, same[1:], sessions), rtol=1e-9, atol=1e-12)
+    assert row["names"] == len(same) - 1 == made.figures.filter(arm="industry")["names"][0] - 1
+
+
+def test_a_pair_with_a_firm_outside_the_product_tree_is_no_news_only_peer(made: OneHedge, asset: str, sessions: list[date]) -> None:
+    lost = made.baskets.filter(pl.col("arm") == "news_only")["peer"][0]
+    tables = graph_small.tables()
+    without = {name: tables[name].filter(pl.col("asset").cast(pl.String) != lost) for name in ("segments", "filings")}
+    inputs = load_inputs(graph_small.in_memory(**without))
+    edges = edges_of(inputs, ROW).filter(
+        pl.concat_list(pl.col("ts_a", "ts_b").cast(pl.String)).list.set_difference([asset, lost]).list.len() == 0
+    )
+    assert edges.select("confirmed", "dark").rows() == [(False, False)]
+    found = hedge_one(inputs, asset, sessions[ROW], names=99)
+    assert lost not in found.baskets.filter(pl.col("arm") == "news_only")["peer"].to_list()
+    assert lost in found.baskets.filter(pl.col("arm") == "trailing")["peer"].to_list()

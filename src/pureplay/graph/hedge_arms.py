@@ -33,7 +33,8 @@ Ranked = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]
 class VintageEdges:
     """Co-mentioned pairs of a vintage, sorted by (a, b) with a < b, each once; NaN where a correlation is not known.
 
-    expected: `expected_fwd_corr`. strength: of the co-mention. confirmed: whether a structural link explains the pair, else it is dark.
+    expected: `expected_fwd_corr`. strength: of the co-mention. confirmed: whether a structural link explains the pair. dark: whether none
+    does although both firms are in the product tree; None where all are, so that every pair is the one or the other.
     """
 
     a: IndexArray
@@ -42,6 +43,7 @@ class VintageEdges:
     expected: FloatArray
     strength: FloatArray
     confirmed: BoolArray
+    dark: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class Vintage:
     """What a vintage knows of its names; arrays run over the columns of `assets`.
 
     window: of the trailing returns, the vintage its last session. eligible: names that traded on the vintage. industry: coarsest
-    industry, -1 where there is none. linked: every pair (a, b) with a lit lamp; may be empty.
+    industry, -1 where there is none. issuer: number of the issuer, equal for listings of one. linked: every pair (a, b) with a lit lamp;
+    may be empty.
     """
 
     day: np.datetime64
@@ -58,6 +61,7 @@ class Vintage:
     window: Window
     eligible: BoolArray
     industry: IndexArray
+    issuer: npt.NDArray[np.integer]
     linked: tuple[IndexArray, IndexArray]
 
     @property
@@ -94,19 +98,20 @@ def ranked_peers(
     names; the structural part is what the forecast adds for lamps and news to that of a pair without either. Pairs without a forecast,
     of which a name has no entry in the product tree, are in neither.
 
-    Ties go to the higher trailing correlation, then to the code that sorts first. Only usable names are listed, and a focal stock that
-    is not usable has none. Nothing depends on names that are not eligible. Raises SettingError.
+    Ties go to the higher trailing correlation, then to the code that sorts first. Only usable names of other issuers are listed, and a
+    focal stock that is not usable has none. Nothing depends on names that are not eligible. Raises SettingError.
     """
     require_whole(most, "most", 1)
     require_whole(shortlist, "shortlist", 1)
     wrong = [each for each in weights if not 0 <= each <= 1]
     if wrong or (weights and scorer is None):
         raise SettingError(f"weights of a mix lie between 0 and 1 and need a scorer, not {list(weights)}: correct them or give a scorer")
-    columns = np.asarray(focal, dtype=np.int64)
+    columns, edges = np.asarray(focal, dtype=np.int64), vintage.edges
+    dark = ~edges.confirmed if edges.dark is None else edges.dark
     nearest = _nearest(vintage, columns, max(most, shortlist if scorer else 1))
     out = {
-        "graph": _from_edges(vintage, columns, vintage.edges.confirmed, (_known(vintage.edges),), most),
-        "news_only": _from_edges(vintage, columns, ~vintage.edges.confirmed, (vintage.edges.strength,), most),
+        "graph": _from_edges(vintage, columns, edges.confirmed, (_known(edges),), most),
+        "news_only": _from_edges(vintage, columns, dark, (edges.strength,), most),
         "random_industry": _random_industry(vintage, columns, most, seed),
         "trailing": _filled(nearest, columns.size, most),
     }
@@ -151,12 +156,12 @@ def _known(edges: VintageEdges) -> FloatArray:
 
 
 def _nearest(vintage: Vintage, focal: npt.NDArray[np.int64], count: int) -> Ranked:
-    """The `count` usable names of the highest trailing correlation with each focal stock, with ties at the end measured pair by pair."""
+    """The `count` usable names of other issuers with the highest trailing correlation; ties at the end are measured pair by pair."""
     usable = vintage.usable
     near = vintage.window.rows(focal)
     near[:, ~usable] = np.nan
     near[~usable[focal]] = np.nan
-    near[np.arange(focal.size), focal] = np.nan
+    near[vintage.issuer[focal][:, None] == vintage.issuer] = np.nan  # itself and its other listings
     near = np.where(np.isfinite(near), near, -np.inf)
     kth = near.shape[1] - min(count, near.shape[1])
     least = np.partition(near, kth, axis=1)[:, kth] if focal.size else np.empty(0)
@@ -189,11 +194,14 @@ def _filled(ranked: Ranked, size: int, most: int) -> IndexArray:
 def _towards(
     vintage: Vintage, focal: npt.NDArray[np.int64], a: IndexArray, b: IndexArray
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Place of the focal stock, peer and pair for every pair that names a focal stock, both usable; a pair of two counts for each."""
+    """Place of the focal stock, peer and pair for every pair of two issuers that names a focal stock, both usable.
+
+    A pair of two focal stocks counts for each.
+    """
     where = np.full(len(vintage.assets), -1, dtype=np.int64)
     where[focal] = np.arange(focal.size)
     usable = vintage.usable
-    pair = np.tile(np.flatnonzero(usable[a] & usable[b]), 2)
+    pair = np.tile(np.flatnonzero(usable[a] & usable[b] & (vintage.issuer[a] != vintage.issuer[b])), 2)
     half = pair.size // 2
     own, peer = np.r_[a[pair[:half]], b[pair[half:]]], np.r_[b[pair[:half]], a[pair[half:]]].astype(np.int64)
     keep = where[own] >= 0
@@ -218,7 +226,7 @@ def _random_industry(vintage: Vintage, focal: npt.NDArray[np.int64], most: int, 
     for place, own in enumerate(focal.tolist()):
         if usable[own] and vintage.industry[own] >= 0:
             others = members[int(vintage.industry[own])]
-            others = others[others != own]
+            others = others[vintage.issuer[others] != vintage.issuer[own]]
             rng = np.random.default_rng([seed, day, *vintage.assets[own].encode()])
             drawn = rng.permutation(others)[:most]
             out[place, : drawn.size] = drawn

@@ -136,12 +136,29 @@ def _judge_list(
 
 
 @kernel
-def _rest_of(own: FloatArray, sums: FloatArray, members: FloatArray, basket: FloatArray) -> None:
-    """Mean return of an industry without one of its names."""
-    for d in range(own.size):
-        known = np.isfinite(own[d])
-        n = members[d] - (1.0 if known else 0.0)
-        basket[d] = (sums[d] - (own[d] if known else 0.0)) / n if n > 0.0 else np.nan
+def _rest_of(
+    by_asset: FloatArray,
+    asset: int,
+    twins: RowArray,
+    labels: IndexArray,
+    first: int,
+    sums: FloatArray,
+    members: FloatArray,
+    basket: FloatArray,
+) -> None:
+    """Mean return of an industry without one of its names and the other listings of its issuer."""
+    for d in range(basket.size):
+        total, n = sums[d], members[d]
+        if n > 0.0:
+            own = by_asset[asset, first + d]
+            if np.isfinite(own):
+                total -= own
+                n -= 1.0
+            for twin in twins:
+                if twin >= 0 and labels[twin] == labels[asset] and np.isfinite(by_asset[twin, first + d]):
+                    total -= by_asset[twin, first + d]
+                    n -= 1.0
+        basket[d] = total / n if n > 0.0 else np.nan
 
 
 @kernel
@@ -156,6 +173,7 @@ def cut_block(
     sums: FloatArray,
     members: FloatArray,
     labels: IndexArray,
+    twins: RowArray,
     at: RowArray,
     trailing: int,
     forward: int,
@@ -182,7 +200,7 @@ def cut_block(
             _judge(own, basket, trailing, there == days, cut[at[0]], ratio[at[0]], 0, s)
         if at[1] >= 0 and labels[v, asset[s]] >= 0:
             kind = labels[v, asset[s]]
-            _rest_of(own, sums[v, kind], members[v, kind], basket)
+            _rest_of(by_asset, asset[s], twins[asset[s]], labels[v], first, sums[v, kind], members[v, kind], basket)
             _judge(own, basket, trailing, there == days, cut[at[1]], ratio[at[1]], 0, s)
         for each in at[at >= 0]:
             cut[each, 1:, s] = cut[each, 0, s]
@@ -216,7 +234,7 @@ def list_turnover(lists: IndexArray, before: RowArray, counts: RowArray, turnove
 
 @kernel
 def industry_turnover(
-    labels: IndexArray, vintage: RowArray, asset: RowArray, before: RowArray, turnover: FloatArray, start: int, stop: int
+    labels: IndexArray, issuer: RowArray, vintage: RowArray, asset: RowArray, before: RowArray, turnover: FloatArray, start: int, stop: int
 ) -> None:
     """One-way turnover of the industry basket of each stock-month against that of the vintage before."""
     for s in range(start, stop):
@@ -228,7 +246,7 @@ def industry_turnover(
             continue
         n, m, both = 0, 0, 0
         for i in range(new.size):
-            if i != asset[s]:
+            if issuer[i] != issuer[asset[s]]:
                 now, then = new[i] == label, old[i] == label_old
                 n += 1 if now else 0
                 m += 1 if then else 0

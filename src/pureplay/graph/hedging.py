@@ -145,6 +145,7 @@ def hedge(
     counts: Sequence[int],
     index: FloatArray | None = None,
     industry: IndexArray | None = None,
+    issuer: npt.NDArray[np.integer] | None = None,
     trailing: int = 90,
     forward: int = 60,
 ) -> Hedges:
@@ -154,7 +155,8 @@ def hedge(
     and column of each stock-month, each once. baskets: arm -> (stock-months, most names) columns of the peers, best first, -1 behind
     the last. counts: names in a basket. index: (sessions,) return of the index. industry: (vintages, assets) coarsest industry at
     the vintage, -1 where there is none; its basket holds the other names of the stock's industry that traded on half of the trailing
-    window.
+    window. issuer: (assets,) number of the issuer; other listings of the stock's own issuer are not in its industry basket either. None =
+    each an issuer of its own. Ranked lists are taken as they come.
 
     A basket's return is the mean over those of its names that trade on the day, missing where none does: equal weights, rebalanced daily.
     The ratio is the slope of the own return on the basket's with an intercept, over the days of the trailing window (the vintage is its
@@ -164,7 +166,8 @@ def hedge(
     counts = _checked(returns, rows, focal, baskets, counts, trailing, forward)
     vintage, asset = (np.ascontiguousarray(each, dtype=np.int64) for each in focal)
     rows = np.asarray(rows, dtype=np.int64)
-    series = _series_arms(returns, rows, index, industry)
+    series, own = _series_arms(returns, rows, index, industry), _issuers(issuer, returns.shape[1])
+    twins = _twins(own)
     arms = (*baskets, *series)
     lists = np.full((len(baskets), vintage.size, counts[-1]), -1, dtype=np.int32)
     for number, each in enumerate(baskets.values()):
@@ -181,18 +184,54 @@ def hedge(
 
     def work(start: int, stop: int) -> None:
         cut_block(
-            by_asset, rows, vintage, asset, lists, sizes, level, sums, members, labels, at, trailing, forward, cut, ratio, start, stop
+            by_asset,
+            rows,
+            vintage,
+            asset,
+            lists,
+            sizes,
+            level,
+            sums,
+            members,
+            labels,
+            twins,
+            at,
+            trailing,
+            forward,
+            cut,
+            ratio,
+            start,
+            stop,
         )
 
     over_blocks(work, vintage.size)
     before = _before(vintage, asset)
     over_blocks(lambda start, stop: list_turnover(lists, before, sizes, turnover, start, stop), vintage.size)
     if at[1] >= 0:
-        over_blocks(lambda start, stop: industry_turnover(labels, vintage, asset, before, turnover[at[1]], start, stop), vintage.size)
+        over_blocks(lambda start, stop: industry_turnover(labels, own, vintage, asset, before, turnover[at[1]], start, stop), vintage.size)
     reaches = (rows + forward < returns.shape[0])[vintage]
     return Hedges(
         arms=arms, counts=counts, vintage=vintage, asset=asset, cut=cut, ratio=ratio, turnover=turnover, has_forward=np.asarray(reaches)
     )
+
+
+def _issuers(issuer: npt.NDArray[np.integer] | None, assets: int) -> RowArray:
+    if issuer is None:
+        return np.arange(assets, dtype=np.int64)
+    if np.shape(issuer) != (assets,):
+        raise SettingError(f"issuer has shape {np.shape(issuer)}: give one number for each of {assets} assets")
+    return np.ascontiguousarray(issuer, dtype=np.int64)
+
+
+def _twins(issuer: RowArray) -> RowArray:
+    """Other listings of each asset's issuer in order, -1 behind the last."""
+    order = np.argsort(issuer, kind="stable")
+    runs = np.split(order, np.flatnonzero(np.diff(issuer[order])) + 1)
+    out = np.full((issuer.size, max((run.size for run in runs), default=1)), -1, dtype=np.int64)
+    for run in runs:
+        for each in run if run.size > 1 else ():
+            out[each, : run.size - 1] = run[run != each]
+    return out
 
 
 def _series_arms(returns: FloatArray, rows: RowArray, index: FloatArray | None, industry: IndexArray | None) -> tuple[str, ...]:

@@ -118,6 +118,7 @@ def hedge_universe(inputs: GraphInputs, panel: PairPanel, universe: Universe, pe
         counts=settings.hedge_counts,
         index=universe.index,
         industry=inputs.ground.industry[panel.rows],
+        issuer=inputs.ground.market.issuer,
         trailing=inputs.settings.trailing_sessions,
         forward=inputs.settings.forward_sessions,
     )
@@ -135,6 +136,7 @@ def _ranked(
         window=window(ground.returns, first=first, last=row + 1),
         eligible=ground.market.traded[row],
         industry=ground.industry[row],
+        issuer=ground.market.issuer,
         linked=linked_pairs(inputs.structure, row, inputs.eligible(row)),
     )
     scorer = Scorer(

@@ -46,8 +46,10 @@ def hedge_one(
     """Baskets of the first `names` peers by arm (graph, news_only, trailing, with a model expected) and their hedge ratios.
 
     Beside them the arms index, the equal-weight mean of all stocks, and industry, that of the others in the stock's industry; they have no
-    basket of names. The vintage is the last session on or before the day. Ratios are of the OLS with intercept over the trailing window.
-    An arm with fewer peers is hedged with those that it has. There is no arm expected at a vintage whose outcome the model has seen.
+    basket of names. Other listings of the stock's issuer are in no arm but the index; a pair that is neither confirmed nor dark, since a
+    firm has no entry in the product tree, is in neither graph nor news_only. The vintage is the last session on or before the day. Ratios
+    are of the OLS with intercept over the trailing window. An arm with fewer peers is hedged with those that it has. There is no arm
+    expected at a vintage whose outcome the model has seen.
     On or after holdout_start there is no variance_cut. Raises SettingError for an unknown code or a model of another graph or version,
     InsufficientDataError where no arm has a peer.
     """
@@ -115,6 +117,7 @@ def _hedged(
         counts=(size,),
         index=index,
         industry=None if index is None else inputs.ground.industry[[row]],
+        issuer=inputs.ground.market.issuer,
         trailing=inputs.settings.trailing_sessions,
         forward=inputs.settings.forward_sessions,
     )
@@ -149,12 +152,11 @@ def _mean(returns: FloatArray) -> FloatArray:
 
 
 def _others(inputs: GraphInputs, row: int, own: int) -> np.ndarray:
-    """The other names of the stock's industry that traded on half of the trailing window."""
+    """Names of other issuers in the stock's industry that traded on half of the trailing window."""
     industry, length = inputs.ground.industry[row], inputs.settings.trailing_sessions
     valid = np.isfinite(inputs.ground.market.returns[row + 1 - length : row + 1]).sum(axis=0)
     inside = (industry == industry[own]) & (industry[own] >= 0) & (2 * valid >= length)
-    inside[own] = False
-    return np.flatnonzero(inside)
+    return np.flatnonzero(inside & (inputs.ground.market.issuer != inputs.ground.market.issuer[own]))
 
 
 def _vintage(inputs: GraphInputs, row: int, model: Model | None) -> Vintage:
@@ -169,10 +171,12 @@ def _vintage(inputs: GraphInputs, row: int, model: Model | None) -> Vintage:
             expected=edges["expected_fwd_corr"].fill_null(np.nan).to_numpy(),
             strength=edges["comention_strength"].to_numpy(),
             confirmed=edges["confirmed"].to_numpy(),
+            dark=edges["dark"].to_numpy(),
         ),
         window=window(inputs.ground.returns, first=row + 1 - inputs.settings.trailing_sessions, last=row + 1),
         eligible=inputs.ground.market.traded[row],
         industry=inputs.ground.industry[row],
+        issuer=inputs.ground.market.issuer,
         linked=linked_pairs(inputs.structure, row, inputs.eligible(row)),
     )
 
