@@ -173,8 +173,7 @@ def hedge(
     for number, each in enumerate(baskets.values()):
         width = min(counts[-1], each.shape[1])
         lists[number, :, :width] = each[:, :width]
-    blocks = [np.full((len(arms), len(counts), vintage.size), np.nan) for _ in range(3)]
-    cut, ratio, turnover = blocks
+    cut, ratio, turnover = (np.full((len(arms), len(counts), vintage.size), np.nan) for _ in range(3))
     by_asset = np.ascontiguousarray(returns.T)
     level = np.full(returns.shape[0], np.nan) if index is None else np.ascontiguousarray(index, dtype=np.float64)
     labels = np.full((rows.size, 1), -1, dtype=np.int32) if industry is None else np.ascontiguousarray(industry, dtype=np.int32)
@@ -182,29 +181,8 @@ def hedge(
     sizes = np.asarray(counts, dtype=np.int64)
     at = np.array([arms.index(name) if name in series else -1 for name in (INDEX, INDUSTRY)], dtype=np.int64)
 
-    def work(start: int, stop: int) -> None:
-        cut_block(
-            by_asset,
-            rows,
-            vintage,
-            asset,
-            lists,
-            sizes,
-            level,
-            sums,
-            members,
-            labels,
-            twins,
-            at,
-            trailing,
-            forward,
-            cut,
-            ratio,
-            start,
-            stop,
-        )
-
-    over_blocks(work, vintage.size)
+    known = (by_asset, rows, vintage, asset, lists, sizes, level, sums, members, labels, twins, at, trailing, forward)
+    over_blocks(lambda start, stop: cut_block(*known, cut, ratio, start, stop), vintage.size)
     before = _before(vintage, asset)
     over_blocks(lambda start, stop: list_turnover(lists, before, sizes, turnover, start, stop), vintage.size)
     if at[1] >= 0:
