@@ -157,7 +157,7 @@ def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> tupl
 
 def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progress: Progress) -> AmplifierStudy:
     """Study what the product graph adds to every factor, and write the folder: page, tables, the graph's feed, the amplified factors."""
-    config, folder, data = _read(asked)
+    config, folder, data = _read(asked, name="product amplifier")
     require_apart(out, folder)
     folder_place(out, run_fault)
     require_no_log(out)
@@ -207,8 +207,8 @@ def _frames(made: AmplifierStudy) -> dict[str, pl.DataFrame]:
     return {name: value for name in made.__slots__ if isinstance(value := getattr(made, name), pl.DataFrame) and value.width}
 
 
-def _read(asked: GraphAsked) -> tuple[RunConfig, Path, Dataset]:
-    config = read_config(asked.config) if asked.config else replace(RunConfig.plain(), name="co-movement graph")
+def _read(asked: GraphAsked, *, name: str = "co-movement graph") -> tuple[RunConfig, Path, Dataset]:
+    config = read_config(asked.config) if asked.config else replace(RunConfig.plain(), name=name)
     folder = asked.data or config.data
     if folder is None:
         raise SettingError('there is no data: pass --data FOLDER, or add data = "FOLDER" to the configuration')
