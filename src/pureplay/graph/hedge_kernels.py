@@ -137,7 +137,14 @@ def _judge_list(
 
 @kernel
 def _rest_of(
-    by_asset: FloatArray, asset: int, twins: RowArray, labels: IndexArray, first: int, sums: FloatArray, members: FloatArray, basket: FloatArray
+    by_asset: FloatArray,
+    asset: int,
+    twins: RowArray,
+    labels: IndexArray,
+    first: int,
+    sums: FloatArray,
+    members: FloatArray,
+    basket: FloatArray,
 ) -> None:
     """Mean return of an industry without one of its names and the other listings of its issuer."""
     for d in range(basket.size):

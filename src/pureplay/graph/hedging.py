@@ -183,7 +183,24 @@ def hedge(
 
     def work(start: int, stop: int) -> None:
         cut_block(
-            by_asset, rows, vintage, asset, lists, sizes, level, sums, members, labels, twins, at, trailing, forward, cut, ratio, start, stop
+            by_asset,
+            rows,
+            vintage,
+            asset,
+            lists,
+            sizes,
+            level,
+            sums,
+            members,
+            labels,
+            twins,
+            at,
+            trailing,
+            forward,
+            cut,
+            ratio,
+            start,
+            stop,
         )
 
     over_blocks(work, vintage.size)
