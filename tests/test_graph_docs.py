@@ -77,6 +77,7 @@ def test_the_columns_of_the_feeds_are_those_of_the_code() -> None:
     )
     assert order in peers
     assert re.findall(r"`(\w+)`", peers.partition(":")[2].replace(order, "")) == peer_lists(made).columns
+    assert peer_lists(made).columns[-1] == "in_sample"
     amplifier = {name: kind for names, kind, _ in table(AMPLIFIER, "## The graph") for name in re.findall(r"`(\w+)`", names)}
     assert amplifier == {name: str(kind) for name, kind in FEED_SCHEMA.items()}
 

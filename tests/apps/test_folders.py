@@ -328,3 +328,10 @@ def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
     assert not aside.exists()
     assert alive.exists()
     assert other.exists()
+
+
+def test_a_file_inside_a_graph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "graph" / "comovement_edges").mkdir(parents=True)
+    (tmp_path / "graph" / "manifest.json").write_text('{"kind": "graph"}', encoding="utf-8")
+    with pytest.raises(DatasetError, match="lies inside"):
+        file_place(tmp_path / "graph" / "comovement_edges" / "page.html")

@@ -13,6 +13,7 @@ import pureplay
 from pureplay.apps.config import read_config
 from pureplay.dataset import Dataset, file_sha256
 from pureplay.errors import SettingError
+from pureplay.graph.amplifier import AmplifierGraph, amplify
 from pureplay.graph.feed import Graph
 from pureplay.graph.model import Model, term_names
 from tests.apps import graph_small
@@ -97,10 +98,10 @@ def test_build_then_keep(folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
     given = ("graph", "build", "--data", folder, "--out", out, "--date", "2025-03-31", "--date", DAY)
     assert call(*given) == 0
     said = capsys.readouterr()
-    assert "2 vintages (2 built, 0 kept)" in said.out
+    assert "2 vintages (2 built, 0 kept, 0 removed as out of date)" in said.out
     assert said.err == ""  # a short run says nothing on a pipe
     assert call(*given) == 0
-    assert "2 vintages (0 built, 2 kept)" in capsys.readouterr().out
+    assert "2 vintages (0 built, 2 kept, 0 removed as out of date)" in capsys.readouterr().out
     opened = Graph.open(out)
     assert opened.dates == (date(2025, 3, 31), date(2025, 6, 30))
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
@@ -180,11 +181,79 @@ def test_explain_and_peers_write_pages(folder: Path, pair: tuple[str, str], tmp_
 
 
 def test_a_day_after_the_data_is_served_by_the_last_session(
-    folder: Path, pair: tuple[str, str], capsys: pytest.CaptureFixture[str]
+    folder: Path, pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     last = graph_small.tables()["bars"]["date"].max()
     assert call("graph", "peers", pair[0], "2099-01-01", "--data", folder) == 0
-    assert f"{pair[0]} on {last}: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{pair[0]} on {last}: " in said
+    late = f"note: the data end on {last}, before 2099-01-01: the last vintage serves"
+    assert late in said.splitlines()
+    assert call("graph", "explain", *pair, "2099-01-01", "--data", folder) == 0
+    assert late in capsys.readouterr().out.splitlines()
+    assert call("graph", "hedge", pair[0], "2099-01-01", "--data", folder) == 0
+    assert late in capsys.readouterr().out.splitlines()
+    assert call("graph", "build", "--data", folder, "--out", tmp_path / "g", "--date", "2099-01-01") == 0
+    assert late in capsys.readouterr().out.splitlines()
+    for day in (str(last), DAY):
+        assert call("graph", "peers", pair[0], day, "--data", folder) == 0
+        assert "the data end" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["hedge", "explain", "peers"])
+def test_simulated_data_are_said_to_be_that_first(
+    folder: Path, pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    given = pair if command == "explain" else pair[:1]
+    assert call("graph", command, *given, DAY, "--data", folder) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "Synthetic data: simulated market, not evidence about any real one."
+    Dataset.from_frames(Dataset.open(folder).tables, calendar="XSHG", notes={}).write(tmp_path / "real")
+    assert call("graph", command, *given, DAY, "--data", tmp_path / "real") == 0
+    assert "ynthetic" not in capsys.readouterr().out
+
+
+def test_a_stock_without_peers_is_told_why(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = graph_small.tables()["bars"]["asset"][0]
+    silent = graph_small.tables()["mentions"].filter(pl.col("asset") != code)
+    other = graph_small.dataset(tmp_path / "other", mentions=silent)
+    assert call("graph", "peers", code, DAY, "--data", other) == 0
+    said = capsys.readouterr().out
+    assert f"{code} on {DAY}: 0 peers" in said
+    assert f"note: no news of the 90 days up to {DAY} names it with another stock of the data; articles on one stock" in said
+    assert call("graph", "hedge", code, DAY, "--data", other) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"note: there is no arm graph: none of its pairs is confirmed and can be measured on {DAY}" in lines
+    assert f"note: there is no arm news_only: none of its pairs is unconfirmed and can be measured on {DAY}" in lines
+    assert not [line for line in lines if line.startswith("note: ") and "arm trailing" in line]
+
+
+def test_a_short_basket_is_marked(folder: Path, pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("graph", "hedge", pair[0], DAY, "--data", folder, "--names", 95) == 0
+    lines = capsys.readouterr().out.splitlines()
+    sizes = {line.split()[0]: line.split()[1] for line in lines if line.split()[:1] in (["graph"], ["news_only"])}
+    for arm, size in sizes.items():
+        assert 0 < int(size) < 95
+        assert f"note: the arm {arm} has {size} of the 95 names asked for: there are no more" in lines
+    assert len(sizes) == 2
+    assert call("graph", "hedge", pair[0], DAY, "--data", folder, "--names", 1) == 0
+    assert "note: " not in capsys.readouterr().out
+
+
+def test_a_forecast_that_is_missing_is_told_why(
+    folder: Path, pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, line = tmp_path / "model.json", f"note: the model has seen what followed {DAY}, so there is no forecast"
+    for known, there in ((date(2025, 7, 1), True), (date(2025, 6, 30), False)):
+        path.write_text(json.dumps(replace(model_of(), known_from=known).to_dict()), encoding="utf-8")
+        for given in (("peers", pair[0]), ("explain", *pair)):
+            assert call("graph", *given, DAY, "--data", folder, "--model", path) == 0
+            assert (line in capsys.readouterr().out.splitlines()) == there
+    assert call("graph", "peers", pair[0], DAY, "--data", folder) == 0
+    assert "the model" not in capsys.readouterr().out
+
+
+def test_in_sample_needs_a_model(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--in-sample has no use without --model" in refused(capsys, "build", "--data", folder, "--out", tmp_path / "g", "--in-sample")
 
 
 # ---------------------------------------------------------------- amplify
@@ -193,13 +262,37 @@ def test_a_day_after_the_data_is_served_by_the_last_session(
 def test_amplify_leaves_a_sealed_folder(folder: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "amplified"
     assert call("graph", "amplify", "--data", folder, "--config", config, "--out", out) == 0
-    assert "Mean gain of ICIR over the factors" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert "Mean gain of ICIR over the factors, beside rewired graphs" in lines
+    assert next(line for line in lines if line.startswith("relation")).split()[-1] == "p"  # the verdicts stand below
+    assert all(any(line.startswith(f"{each}, 5 sessions: mean gain in ICIR") for line in lines) for each in ("peer", "all"))
     names = {path.name for path in out.iterdir()}
     assert names >= {"amplifier.html", "amplifier.json", "amplifier_graph.parquet", "amplified.parquet", "manifest.json"}
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["files"] == {name: file_sha256(out / name) for name in names - {"manifest.json"}}
     feed = pl.read_parquet(out / "amplifier_graph.parquet")
     assert set(feed["relation_type"].unique()) == {"peer", "upstream", "downstream"}
+
+
+def test_amplified_factors_go_through_the_relations_of_the_settings(folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "one.toml"
+    config.write_text(graph_small.CONFIG + 'relations = ["upstream"]\n', encoding="utf-8")
+    assert call("graph", "amplify", "--data", folder, "--config", config, "--out", tmp_path / "one") == 0
+    made = pl.read_parquet(tmp_path / "one" / "amplified.parquet")
+    feed = AmplifierGraph.from_frame(pl.read_parquet(tmp_path / "one" / "amplifier_graph.parquet"))
+    assert feed.relations == ("peer", "upstream", "downstream")
+    stack = Dataset.open(folder).frame("factors")
+    assert made.equals(amplify(stack, feed, relations=("upstream",)), null_equal=True)
+    assert not made.equals(amplify(stack, feed, relations=feed.relations), null_equal=True)
+
+
+def test_without_a_stack_a_note_says_that_no_factor_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, config = graph_small.dataset(tmp_path / "bare", without=("factors",)), tmp_path / "price.toml"
+    config.write_text(graph_small.CONFIG.replace('base = "own"', 'base = "price"'), encoding="utf-8")
+    assert call("graph", "amplify", "--data", data, "--config", config, "--out", tmp_path / "out") == 0
+    assert "note: amplified.parquet is not written" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "amplified.parquet").exists()
+    assert "amplified.parquet is not written" in str(json.loads((tmp_path / "out" / "amplifier.json").read_text(encoding="utf-8"))["notes"])
 
 
 # ---------------------------------------------------------------- refusals

@@ -16,11 +16,12 @@ import polars as pl
 import pytest
 
 from pureplay.apps import graph_store
-from pureplay.apps.graph_store import Built, require_model, write_graph
+from pureplay.apps.graph_store import Built, write_graph
 from pureplay.dataset import Dataset, file_sha256
 from pureplay.errors import DatasetError, SettingError
 from pureplay.graph.edges import edges_of, load_inputs
 from pureplay.graph.feed import Graph, vintage_rows
+from pureplay.graph.model import require_model
 from pureplay.graph.settings import GraphSettings
 from tests.apps import graph_small
 from tests.apps.test_graph_commands import model_of
@@ -99,6 +100,28 @@ def test_later_data_leave_old_vintages_alone(tmp_path: Path, days: list[date]) -
     made = build(out, later, days)
     assert (made.built, made.kept) == (1, 3)
     assert {name: each for name, each in files(out).items() if name in before} == before
+
+
+def test_vintages_not_asked_for_stay_while_they_are_up_to_date(graph: Path, days: list[date]) -> None:
+    before, data = files(graph), graph_small.in_memory()
+    other = days[1] + timedelta(days=40)
+    made = build(graph, data, [other, date(2099, 1, 1)])
+    assert (made.vintages, made.built, made.kept, made.removed) == (6, 2, 4, 0)
+    assert len(Graph.open(graph).dates) == 6
+    assert {name: each for name, each in files(graph).items() if name in before} == before
+    last = graph_small.tables()["bars"]["date"].max()
+    assert made.notes == (f"the data end on {last}, before 2099-01-01: the last vintage serves",)
+    made = build(graph, data, [days[0]], replace(graph_small.SETTINGS, min_share=0.1))
+    assert (made.vintages, made.built, made.kept, made.removed, made.notes) == (1, 1, 0, 5, ())
+    assert Graph.open(graph).dates == (days[0],)
+
+
+def test_a_changed_return_removes_the_vintages_of_its_window_that_are_not_asked_for(graph: Path, days: list[date]) -> None:
+    bars = graph_small.tables()["bars"]
+    row = int(np.flatnonzero((bars["date"] == days[2]).to_numpy())[5])
+    made = build(graph, graph_small.in_memory(bars=moved(bars, "ret", row)), days[:1])
+    assert (made.built, made.kept, made.removed) == (0, 3, 1)
+    assert Graph.open(graph).dates == (days[0], days[1], days[3])
 
 
 def test_another_setting_or_model_builds_all(graph: Path, days: list[date]) -> None:

@@ -1,8 +1,11 @@
 """The lock box of the holdout: shut by default, every opening recorded before anything is computed, counted, and hard to pass by."""
 
+import hashlib
 import json
 import multiprocessing
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,12 @@ import polars as pl
 import pytest
 
 from pureplay.apps import graph as graph_app
-from pureplay.apps.lockbox import LockBox, accept_openings, lockbox_place, openings_of
+from pureplay.apps.lineage import marks_of
+from pureplay.apps.lockbox import LockBox, accept_openings, lockbox_place, opened_before, openings_of
 from pureplay.dataset import Dataset
 from pureplay.errors import DatasetError, SettingError
 from pureplay.graph.forecast import Split
+from pureplay.ledger import Ledger
 from pureplay.studies import comovement
 from tests.apps import graph_small
 from tests.apps.test_graph_commands import figures, refused
@@ -26,12 +31,20 @@ START = date(2025, 4, 30)
 
 def parts_of(start: date = START, vintages: int = 6) -> Split:
     none = np.empty(0, dtype=np.int64)
-    return Split(develop=none, embargo=none, holdout=np.arange(vintages), no_forward=none, holdout_start=start)
+    days = (start, start + timedelta(days=30 * (vintages - 1)))
+    return Split(develop=none, embargo=none, holdout=np.arange(vintages), no_forward=none, holdout_start=start, holdout_days=days)
 
 
-def bars(seed: int = 0) -> Dataset:
-    frame = pl.DataFrame({"date": [date(2025, 1, 2)], "asset": ["000001.SZ"], "ret": [0.01 * seed]})
-    return Dataset(tables={"bars": frame}, calendar="bars")
+@cache
+def returns(seed: int = 0) -> pl.DataFrame:
+    """12 stocks on the working days of 2025."""
+    days = [day for k in range(365) if (day := date(2025, 1, 1) + timedelta(days=k)).weekday() < 5]
+    frame = pl.DataFrame({"date": days}).join(pl.DataFrame({"asset": [f"{k:06d}.SZ" for k in range(1, 13)]}), how="cross")
+    return frame.with_columns(ret=pl.Series(np.random.default_rng(seed).normal(0, 0.02, frame.height)))
+
+
+def bars(seed: int = 0, change: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame) -> Dataset:
+    return Dataset(tables={"bars": change(returns(seed))}, calendar="bars")
 
 
 def box(path: Path, asked_by: str = "me") -> LockBox:
@@ -56,18 +69,87 @@ def test_an_opening_says_who_when_and_how_often(tmp_path: Path) -> None:
     assert found["sound"].all()
 
 
-def test_openings_count_by_bars_and_start(tmp_path: Path) -> None:
-    path = tmp_path / "box.jsonl"
+ALTERED: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "a row less": lambda frame: frame.slice(1),
+    "a month less": lambda frame: frame.filter(pl.col("date") < date(2025, 12, 1)),
+    "a later first day": lambda frame: frame.filter(pl.col("date") > date(2025, 2, 10)),
+    "half of the stocks": lambda frame: frame.filter(pl.col("asset") < "000007"),
+    "another order": lambda frame: frame.sort("asset", "date", descending=True),
+    "a return revised": lambda frame: frame.with_columns(ret=pl.when(pl.int_range(pl.len()) == 5).then(0.09).otherwise("ret")),
+    "codes as categories": lambda frame: frame.with_columns(pl.col("asset").cast(pl.Categorical)),
+    "noise in the last digits": lambda frame: frame.with_columns(pl.col("ret") + 1e-9),
+    "more months": lambda frame: pl.concat([frame, frame.with_columns(pl.col("date").dt.offset_by("1y"))]),
+}
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_a_small_change_of_the_data_is_no_new_box(tmp_path: Path, name: str) -> None:
+    assert box(tmp_path / "box.jsonl").open(bars(), {}, parts_of()).count == 1
+    assert box(tmp_path / "box.jsonl").open(bars(change=ALTERED[name]), {}, parts_of()).count == 2
+    assert openings_of(tmp_path / "box.jsonl")["lineage"].n_unique() == 1
+
+
+def test_openings_count_by_lineage_and_overlap(tmp_path: Path) -> None:
+    path, day = tmp_path / "box.jsonl", timedelta(days=1)
     counts = [
         box(path).open(*given).count
         for given in (
             (bars(), {}, parts_of()),
-            (bars(1), {}, parts_of()),
-            (bars(), {}, parts_of(date(2025, 5, 30))),
-            (bars(), {"other": 1}, parts_of()),
+            (bars(), {}, parts_of(START + day)),  # moved by a day
+            (bars(1), {}, parts_of()),  # other returns of the same stocks and days
+            (bars(), {"other": 1}, parts_of(START + 60 * day)),
+            (bars(), {}, parts_of(START - 60 * day, 1)),  # ends before all others begin
+            (bars(), {}, parts_of(START + 400 * day, 1)),  # begins after they end
+            (bars(), {}, parts_of(START - 60 * day, 30)),  # spans them all
         )
     ]
-    assert counts == [1, 1, 1, 2]
+    assert counts == [1, 2, 1, 3, 1, 1, 6]
+    found = openings_of(path)
+    assert found["lineage"].n_unique() == 2
+    assert found.select("first", "last").row(0) == ("2025-04-30", "2025-09-27")
+
+
+def test_marks_are_those_of_a_loop() -> None:
+    """The hash is part of the file format, so it must never change."""
+    word = 1 << 64
+
+    def mix(value: int) -> int:
+        out = (value + 0x9E3779B97F4A7C15) % word
+        out = (out ^ (out >> 30)) * 0xBF58476D1CE4E5B9 % word
+        out = (out ^ (out >> 27)) * 0x94D049BB133111EB % word
+        return out ^ (out >> 31)
+
+    table = returns().head(300).with_columns(ret=pl.when(pl.int_range(pl.len()) % 7 == 0).then(None).otherwise("ret"))
+    found: dict[str, list[str]] = {}
+    for day, asset, ret in table.drop_nulls().iter_rows():
+        code = int.from_bytes(hashlib.blake2b(asset.encode(), digest_size=8).digest(), "big")
+        if step := round(ret * 1e4):
+            mark = mix(mix(mix(code) ^ (day - date(1970, 1, 1)).days) ^ step % word) >> 32
+            found.setdefault(f"{day:%Y-%m}", []).append(f"{mark:08x}")
+    assert marks_of(bars(change=lambda _: table)) == {month: sorted(marks)[:4] for month, marks in found.items()}
+
+
+def test_the_first_holdout_that_was_opened_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "box.jsonl"
+    assert opened_before(path, bars()) == (None, "")
+    assert not path.exists()
+    box(path).open(bars(), {}, parts_of(date(2025, 6, 30)))
+    box(path).open(bars(), {}, parts_of())
+    box(path).open(bars(1), {}, parts_of(date(2024, 6, 30)))
+    assert opened_before(path, bars(change=ALTERED["more months"])) == (START, "")
+    assert opened_before(path, bars(2)) == (None, "")
+    path.write_bytes(path.read_bytes().replace(b'"asked_by":"me"', b'"asked_by":"he"', 1))
+    known, fault = opened_before(path, bars())
+    assert known is None
+    assert "cannot be told" in fault
+    assert "was altered" in fault
+
+
+def test_a_record_without_marks_counts_with_every_holdout(tmp_path: Path) -> None:
+    path = tmp_path / "box.jsonl"
+    Ledger(path).append("opening", {"asked_by": "me", "box": "0", "holdout_start": "2020-01-31"})
+    assert box(path).open(bars(), {}, parts_of()).count == 2
+    assert openings_of(path)["lineage"].to_list()[0] is None
 
 
 def test_who_asks_must_be_said(tmp_path: Path) -> None:
@@ -207,6 +289,20 @@ def test_openings_are_counted_wherever_figures_stand(
     said = capsys.readouterr().out
     assert said.count("Ada") == 2
     assert found["holdout_start"] in said
+    # a later start makes develop of what was holdout, and every place says so though the box is shut
+    late = tmp_path / "late.toml"
+    late.write_text(graph_small.CONFIG.replace("[forecast]", "[forecast]\nholdout_start = 2099-01-01"), encoding="utf-8")
+    again = ("graph", "study", "--data", folder, "--config", late, "--out", tmp_path / "late")
+    assert call(*again, "--lockbox", tmp_path / "box.jsonl") == 0
+    start = date.fromisoformat(found["holdout_start"])
+    listed = pl.read_parquet(tmp_path / "late" / "vintages.parquet").filter(pl.col("split") == "develop", pl.col("date") >= start)
+    note = f"{listed.height} develop vintages were holdout before: from {start} on"
+    assert listed.height
+    assert note in capsys.readouterr().out
+    assert note in (tmp_path / "late" / "comovement.html").read_text(encoding="utf-8")
+    assert any(note in each for each in figures(tmp_path / "late")["notes"])
+    assert not any("holdout before" in each for each in found["notes"])
+    assert openings_of(tmp_path / "box.jsonl").height == 2
 
 
 def test_a_crash_after_the_opening_still_counts(folder: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +331,6 @@ def test_what_cannot_be_recorded_is_refused_before_any_work(
     path, given = tmp_path / "box.jsonl", ("study", "--data", folder, "--out", tmp_path / "run")
     assert "--asked-by NAME" in refused(capsys, *given, "--open-holdout", "--lockbox", path)
     assert "no use without --open-holdout" in refused(capsys, *given, "--asked-by", "Ada")
-    assert "no use without --open-holdout" in refused(capsys, *given, "--lockbox", path)
     opened = (*given, "--open-holdout", "--asked-by", "Ada", "--lockbox")
     assert "which a run replaces" in refused(capsys, *opened, tmp_path / "run" / "box.jsonl")
     assert "is a folder" in refused(capsys, *opened, tmp_path)

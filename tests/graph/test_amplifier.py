@@ -161,8 +161,11 @@ def naive_rows(data: Dataset, row: int, min_share: float = 0.05) -> dict[tuple[s
     taxonomy = Taxonomy.from_table(data.frame("taxonomy"))
     mix = revenue_mix(filed_lines(data), taxonomy, traded.axes, level=2)
     share: dict[str, dict[str, float]] = {}
+    ended = dict(data.frame("assets").select("asset", "delist_date").drop_nulls().iter_rows())
     for i, name in enumerate(traded.axes.assets):
         filing = int(mix.active[row, i])
+        if name in ended and ended[name] <= traded.axes.sessions.dates[row].astype(object):
+            continue
         if filing >= 0 and traded.traded[: row + 1, i].any():
             entries = range(int(mix.offsets[filing]), int(mix.offsets[filing + 1]))
             share[name] = {mix.groups[mix.group[e]]: float(mix.share[e]) for e in entries}
@@ -233,6 +236,72 @@ def test_time_travel() -> None:
         made = amplify(cut.frame("factors"), earlier, relations=earlier.relations)
         assert made.equals(whole.filter(pl.col("date") <= on), null_equal=True)  # to the bit
         assert made.drop_nulls().height > 1000
+
+
+def changed(data: Dataset, **tables: pl.DataFrame) -> Dataset:
+    """The dataset with some tables exchanged."""
+    return Dataset(tables={**data.tables, **tables}, calendar=data.calendar)
+
+
+def same_before(data: Dataset) -> pl.DataFrame:
+    """The feed, after a look that each of its vintages, and days between them, has the rows that it had when it was the last."""
+    whole = amplifier_graph(data).to_frame()
+    days = load_market(data).axes.sessions.dates
+    for row in (20, 41, 63, 64, 84, 100, 120):
+        on = days[row].astype(object)
+        assert amplifier_graph(data.as_of(on)).to_frame().equals(whole.filter(pl.col("trade_date") <= on))
+    return whole
+
+
+def test_an_edge_waits_for_its_products() -> None:
+    """An edge dated earlier than the leaf that it names, which was not in the tree before."""
+    data = planted()
+    on = load_market(data).axes.sessions.dates[70].astype(object)
+    tree = data.frame("taxonomy")
+    supplier, customer = tree.filter(pl.col("product").str.len_chars() == 6)["product"].sort().to_list()[:2]
+    leaf = pl.DataFrame({"product": [f"{supplier}99"], "parent": [supplier], "start_date": [on]})
+    edge = pl.DataFrame(
+        {"supplier_product": [f"{supplier}99"], "customer_product": [customer], "start_date": [date(2020, 1, 1)], "is_core": [True]}
+    )
+    edges = data.frame("supply_edges").filter((pl.col("supplier_product") != supplier) | (pl.col("customer_product") != customer))
+    made = same_before(
+        changed(
+            data,
+            taxonomy=pl.concat([tree, leaf.cast({"start_date": tree.schema.get("start_date", pl.Date)})], how="diagonal"),
+            supply_edges=pl.concat([edges, edge], how="diagonal"),
+        )
+    )
+    without = amplifier_graph(changed(data, supply_edges=edges)).to_frame()
+    assert made.filter(pl.col("trade_date") < on).equals(without.filter(pl.col("trade_date") < on))
+    assert made.filter(pl.col("trade_date") >= on).height > without.filter(pl.col("trade_date") >= on).height
+
+
+@pytest.mark.parametrize("level", ["leaf", "middle"])
+def test_products_that_begin_later_do_not_change_the_feed_of_before(level: str) -> None:
+    """Every third node starts inside the data; filings had named it before."""
+    data = planted()
+    axes = load_market(data).axes
+    tree = data.frame("taxonomy").sort("product").with_row_index("_row")
+    chosen = ~pl.col("product").is_in(tree["parent"].implode()) if level == "leaf" else pl.col("product").str.len_chars() == 6
+    late = chosen & (pl.col("_row") % 3 == 0)
+    days = pl.Series(axes.sessions.dates[[30, 64, 101]]).cast(pl.Date)
+    start = pl.when(late).then(pl.lit(days.implode()).list.get(pl.col("_row") // 3 % 3))
+    made = same_before(changed(data, taxonomy=tree.with_columns(start_date=start).drop("_row")))
+    usual = amplifier_graph(data).to_frame()
+    assert 0 < made.height < usual.height
+
+
+def test_delisted_stocks_leave() -> None:
+    """A stock is in the graph up to the last vintage before its last trading day, though its filing is still fresh."""
+    data = by_hand()
+    gone = data.frame("assets").with_columns(delist_date=pl.when(pl.col("asset") == "d").then(pl.lit(date(2024, 3, 1))))
+    listed = amplifier_graph(data).to_frame()
+    made = amplifier_graph(changed(data, assets=gone)).to_frame()
+    without = (pl.col("focal_ts") != "d") & (pl.col("counterparty_ts") != "d")
+    assert made.equals(listed.filter((pl.col("trade_date") < date(2024, 3, 1)) | without))
+    assert made.height < listed.height
+    for on in (date(2024, 2, 29), date(2024, 3, 1), date(2024, 4, 1)):
+        assert amplifier_graph(changed(data, assets=gone).as_of(on)).to_frame().equals(made.filter(pl.col("trade_date") <= on))
 
 
 def own_graph(**changes: Any) -> pl.DataFrame:

@@ -136,7 +136,6 @@ def test_settings_of_the_factors() -> None:
 
 def test_no_edge_of_these_assets_changes_nothing() -> None:
     np.testing.assert_array_equal(discount(FIRM, EDGES.filter(ts_b="zz"), assets=NAMES), FIRM)
-    np.testing.assert_array_equal(discount(FIRM, EDGES.clear(), assets=NAMES), FIRM)
     np.testing.assert_array_equal(discount(np.ones((1, 1)), EDGES, assets=["a1"]), np.ones((1, 1)))
 
 
@@ -242,3 +241,44 @@ def test_bad_edges_are_refused(edges: pl.DataFrame, settings: dict[str, object],
 def test_pandas_is_not_loaded_for_it() -> None:
     code = "import sys, pureplay.graph.discount; raise SystemExit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
+
+
+def test_edges_are_a_frame_of_any_kind() -> None:
+    expected = discount(FIRM, EDGES, assets=NAMES, method="expected")
+    for edges in (EDGES.to_pandas(), EDGES.to_arrow(), EDGES.lazy(), EDGES.with_columns(pl.col("ts_a", "ts_b").cast(pl.Categorical))):
+        assert np.array_equal(discount(FIRM, edges, assets=NAMES, method="expected"), expected)
+    with pytest.raises(TableError, match="edges is a list, not a frame"):
+        discount(FIRM, [1], assets=NAMES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_pandas_frame_of_pairs_comes_back_as_one(indexed: bool) -> None:
+    rows = [(NAMES[i], NAMES[j], FIRM[i, j]) for i in range(4) for j in range(i)]
+    long = pd.DataFrame(rows, columns=["a", "b", "correlation"], index=range(10, 16))
+    long = long.set_index(["a", "b"]) if indexed else long.assign(days=90)
+    found = discount(long, EDGES)
+    same = discount(pl.DataFrame(rows, schema=["a", "b", "correlation"], orient="row"), EDGES)
+    assert found["correlation"].tolist() == same["correlation"].to_list()
+    assert found["correlation"].tolist() != long["correlation"].tolist()
+    pd.testing.assert_frame_equal(found.assign(correlation=0.0), long.assign(correlation=0.0))
+
+
+def test_a_matrix_whose_assets_are_called_a_b_and_correlation_is_a_matrix() -> None:
+    names = ["a", "b", "correlation"]
+    wide = pd.DataFrame(FIRM[:3, :3], index=names, columns=names)
+    edges = EDGES.head(1).with_columns(ts_a=pl.lit("a"), ts_b=pl.lit("b"))
+    assert discount(wide, edges).loc["a", "b"] == pytest.approx(0.4)
+
+
+def test_codes_that_are_no_text_or_not_in_the_graph_are_refused() -> None:
+    numbers = [1, 2, 3, 4]
+    for given, named in ((pd.DataFrame(FIRM, index=numbers, columns=numbers), None), (FIRM, numbers)):
+        with pytest.raises(TableError, match="4 of the 4 assets are no text, such as 1"):
+            discount(given, EDGES, assets=named)  # type: ignore[arg-type]
+    others = ["600519.XSHG", "000001.XSHE", "000002.XSHE", "000004.XSHE"]
+    with pytest.raises(TableError, match="none of the 4 assets is in the graph of this vintage"):
+        discount(FIRM, EDGES, assets=others)
+    with pytest.raises(TableError, match="none of the 4 assets is in the graph of this vintage"):
+        discount(FIRM, EDGES.clear(), assets=NAMES)
+    one = discount(FIRM, EDGES, assets=["zz", *others[1:]])  # known, though no pair of these is
+    assert np.array_equal(one, FIRM)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import pureplay
 from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError, TableError
 from pureplay.graph.arrays import LAMPS, Lamps, PairPanel
@@ -19,6 +20,7 @@ from pureplay.graph.ground import month_ends
 from pureplay.graph.lamps import lamps_at
 from pureplay.graph.model import Model
 from pureplay.graph.settings import GraphSettings
+from pureplay.studies.comovement_notes import _unsized
 from tests.graph.naive_lamps import NAMES, Naive, labels, random_market, small_axes
 from tests.graph.small_market import GRAPH, changed, data, day_of, inputs, panel, rows
 
@@ -63,7 +65,7 @@ TERMS = {
 }
 
 
-def model(known_from: date, **terms: float) -> Model:
+def model(known_from: date, graph: GraphSettings = GRAPH, **terms: float) -> Model:
     return Model(
         variant="plain",
         terms=terms or TERMS,
@@ -75,9 +77,9 @@ def model(known_from: date, **terms: float) -> Model:
         observations=1,
         descriptive=True,
         mse={"plain": None, "interactions": None},
-        settings={},
+        settings={"graph": graph.to_dict()},
         fingerprint={},
-        version="0",
+        version=pureplay.__version__,
     )
 
 
@@ -213,7 +215,7 @@ def tiny_inputs(settings: GraphSettings = SMALL) -> GraphInputs:
 def test_every_column_is_that_of_plain_python(row: int, strength: Any) -> None:
     settings = replace(SMALL, strength=strength)
     made = tiny_inputs(settings)
-    found = edges_of(made, row, model=model(date(2000, 1, 1))).to_dicts()
+    found = edges_of(made, row, model=model(date(2000, 1, 1), made.settings)).to_dicts()
     wanted = Plain(tiny(), day_of(made, row), settings).rows(TERMS)
     assert len(found) == len(wanted) > 50
     for mine, yours in zip(found, wanted, strict=True):
@@ -227,7 +229,7 @@ def test_every_column_is_that_of_plain_python(row: int, strength: Any) -> None:
 
 def test_the_small_market_has_every_case() -> None:
     """Or else the comparison above would say little."""
-    every = pl.concat([edges_of(tiny_inputs(), row, model=model(date(2000, 1, 1))) for row in (60, 240, 480)])
+    every = pl.concat([edges_of(tiny_inputs(), row, model=model(date(2000, 1, 1), SMALL)) for row in (60, 240, 480)])
     for name in ("lamp_product_peer", "lamp_deep_peer", "lamp_sam_chain", "lamp_disclosed", "lamp_affiliate", "confirmed", "dark"):
         assert 0 < every[name].sum() < every.height, name
     assert every["peer_depth"].null_count() > 0
@@ -269,7 +271,7 @@ def test_lamps_confirmed_and_dark_agree(peer_confirms: bool) -> None:
 
 
 def test_a_pair_outside_the_product_tree_is_not_dark_and_has_no_forecast() -> None:
-    every = pl.concat([edges_of(tiny_inputs(), row, model=model(date(2000, 1, 1))) for row in (60, 240, 480)])
+    every = pl.concat([edges_of(tiny_inputs(), row, model=model(date(2000, 1, 1), SMALL)) for row in (60, 240, 480)])
     outside = every.filter(pl.col("peer_depth").is_null())
     assert outside.height
     assert not outside["dark"].any()
@@ -296,6 +298,14 @@ def test_a_forecast_is_said_from_the_day_on_which_the_model_was_known() -> None:
     assert not edges_of(inputs(), row, in_sample=True)["in_sample"].any()
 
 
+def test_a_model_of_another_graph_or_version_is_refused() -> None:
+    other = replace(GRAPH, min_share=0.2)
+    with pytest.raises(SettingError, match=r"another graph \(min_share differ\)"):
+        edges_of(inputs(), rows()[6], model=model(date(2000, 1, 1), other))
+    with pytest.raises(SettingError, match=r"pureplay 0\.0\.0"):
+        edges_of(inputs(), rows()[6], model=replace(model(date(2000, 1, 1)), version="0.0.0"))
+
+
 def test_corr_delta_is_what_the_forecast_adds() -> None:
     found = edges_of(inputs(), rows()[6], model=model(date(2000, 1, 1))).drop_nulls("expected_fwd_corr")
     assert (found["corr_delta"] == found["expected_fwd_corr"] - found["trailing_corr"]).all()
@@ -307,7 +317,7 @@ def test_corr_delta_is_what_the_forecast_adds() -> None:
 def test_a_vintage_without_news_is_empty_with_the_same_columns() -> None:
     first = data().frame("mentions").with_columns(pl.col("published_at").max())
     made = load_inputs(changed(data(), mentions=first), GRAPH)
-    found = edges_of(made, rows()[2], model=model(date(2000, 1, 1)))
+    found = edges_of(made, rows()[2], model=model(date(2000, 1, 1), made.settings))
     assert found.height == 0
     assert dict(found.schema) == SCHEMA
     assert dict(edges_of(made, rows()[2], in_sample=True).schema) == SCHEMA | {"in_sample": pl.Boolean}
@@ -368,6 +378,7 @@ def test_the_panel_holds_the_eligible_pairs_of_the_feed(settings: GraphSettings)
             "bid": int(made.lamps.bid[part][news].sum()),
             "unmapped": frame.height - known.height,
             "untraded": known.height - trading.height,
+            "no_size": 0,
             "one_issuer": trading.height - kept.height,
             "beyond_one": int((np.abs(made.trailing[part]) > 1).sum()),
         }
@@ -377,6 +388,25 @@ def test_the_panel_holds_the_eligible_pairs_of_the_feed(settings: GraphSettings)
         assert set(said) == {*wanted, "widened", "short"}
     assert counts["untraded"].sum() > 0 or settings.substrate == "links"
     assert counts["one_issuer"].sum() > 0
+
+
+def test_names_without_a_market_value_are_counted_apart() -> None:
+    """One market value a session switches traded value off for all, so those without one have no size."""
+    bars = data().frame("bars")
+    few = bars["asset"].cast(pl.String).unique().sort().to_list()[::2]
+    made = load_inputs(
+        changed(data(), bars=bars.with_columns(total_cap=pl.when(pl.col("asset").cast(pl.String).is_in(few)).then("total_cap"))), GRAPH
+    )
+    found, counts = build_panel(made, np.array(rows()[4:6]), seed=7)
+    _, before = build_panel(inputs(), np.array(rows()[4:6]), seed=7)
+    assert counts["untraded"].equals(before["untraded"])
+    left = counts["pairs"] + counts["one_issuer"] + counts["no_size"]
+    assert left.to_list() == (before["pairs"] + before["one_issuer"]).to_list()
+    assert (counts["no_size"] > 0).all()
+    (note,) = _unsized(made, found)
+    assert "have no size at their vintage" in note
+    assert "drop it so that traded value stands in" in note
+    assert _unsized(inputs(), found) == []
 
 
 def issuers() -> dict[str, str]:

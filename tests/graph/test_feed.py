@@ -1,7 +1,8 @@
 """The graph as users hold it: vintages in memory or in a folder, peers of a stock, a discounted matrix, a model from a file."""
 
 import json
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import pureplay
 from pureplay.errors import DatasetError, InsufficientDataError, SettingError
 from pureplay.graph.discount import discount
 from pureplay.graph.edges import EDGE_COLUMNS, edges_of
@@ -179,6 +181,20 @@ def test_peer_lists_of_the_market_are_those_of_a_loop(forecast: bool) -> None:
     assert peer_lists(frame.clear()).schema == found.schema
 
 
+def test_peers_say_which_forecasts_have_seen_their_outcome() -> None:
+    for row, seen in ((rows()[0], True), (rows()[-2], False)):
+        when = replace(model(), known_from=day_of(inputs(), row) + timedelta(days=int(seen)))
+        found = peer_lists(edges_of(inputs(), row, model=when, in_sample=True))
+        assert found.columns[-1] == "in_sample"
+        assert found["in_sample"].unique().to_list() == [seen]
+    assert "in_sample" not in peer_lists(edges_of(inputs(), rows()[0])).columns
+
+
+def test_a_graph_in_memory_refuses_a_model_of_another_graph() -> None:
+    with pytest.raises(SettingError, match=r"another graph \(min_share differ\)"):
+        build_graph(data(), replace(GRAPH, min_share=0.2), dates=[], model=model())
+
+
 def test_the_order_of_the_edges_does_not_matter() -> None:
     frame = edges_of(inputs(), rows()[-2])
     assert peer_lists(frame.sample(fraction=1.0, shuffle=True, seed=2)).equals(peer_lists(frame))
@@ -232,7 +248,24 @@ def test_days_asked_for_are_served_by_the_session_before_each_once() -> None:
     found = vintage_rows(inputs(), [monday, sunday, date(2025, 3, 14), date(2030, 1, 1)])
     assert [days[row].item() for row in found] == [date(2025, 3, 14), monday, days[-1].item()]
     assert build_graph(data(), GRAPH, dates=[sunday]).dates == (date(2025, 3, 14),)
-    assert build_graph(data(), GRAPH, dates=[]).dates == ()
+    assert build_graph(data(), GRAPH, dates=[datetime(2025, 3, 16, 12)]).dates == (date(2025, 3, 14),)
+
+
+def test_what_is_no_day_no_count_and_no_setting_is_refused() -> None:
+    graph = Graph(settings={}, frames={DAYS[0]: vintage(DAYS[0])})
+    assert graph.peers("A", datetime(2024, 1, 31, 9)).equals(graph.peers("A", DAYS[0]))
+    for names in (-1, 0, 1.5, True, "2"):
+        with pytest.raises(SettingError, match="names must be a whole number of at least 1"):
+            graph.peers("A", DAYS[0], names=names)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"a day must be a datetime\.date, not '2024-01-31'"):
+        graph.peers("A", "2024-01-31")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="a day must be"):
+        build_graph(data(), GRAPH, dates=["2024-01-31"])  # type: ignore[list-item]
+    with pytest.raises(SettingError, match="no day is named"):
+        build_graph(data(), GRAPH, dates=[])
+    for settings in ({"trailing_sessions": 40}, {}):
+        with pytest.raises(SettingError, match="give GraphSettings"):
+            build_graph(data(), settings)  # type: ignore[arg-type]
 
 
 def test_a_day_needs_a_whole_trailing_window() -> None:
@@ -266,9 +299,9 @@ def model() -> Model:
         observations=100,
         descriptive=True,
         mse={"plain": 0.1, "interactions": None},
-        settings={},
+        settings={"graph": GRAPH.to_dict()},
         fingerprint={},
-        version="0",
+        version=pureplay.__version__,
     )
 
 

@@ -199,6 +199,7 @@ def test_the_table_compares_like_with_like() -> None:
             cuts = [float(found.cut[a, k, s]) for s in both]
             assert row["stock_months"] == len(both)
             assert row["dropped"] == 21 - len(both)
+            assert row["complete"] == sum(bool(np.isfinite(found.cut[a, k, s])) for s in range(28))
             assert row["variance_cut"] == pytest.approx(sum(cuts) / len(cuts), abs=1e-14)  # order of the sum
             assert row["median_cut"] == pytest.approx(float(np.median(cuts)), abs=1e-14)
             beaten = [found.cut[a, k, s] > found.cut[3, k, s] for s in both]

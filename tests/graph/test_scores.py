@@ -1,9 +1,9 @@
 """Scores, baselines, calibration and the permutation within sectors: against plain loops, scipy and statsmodels."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import permutations
-from math import factorial, prod
+from itertools import permutations, product
 
 import numpy as np
 import polars as pl
@@ -294,36 +294,80 @@ def small() -> PairPanel:
     return with_lamps(replace(panel, sector=np.array([0, 0, 0, 1, 1, 1] * 2, dtype=np.int32)), mapped=on, **lamps)
 
 
-def coefficients(panel: PairPanel) -> FloatArray:
-    return fit(panel, np.array([0]), variant="plain", settings=ForecastSettings()).mean[2:]
-
-
-def test_draws_are_permutations_of_all_lamps_within_cells() -> None:
+def test_draws_are_permutations_of_one_term_within_cells() -> None:
     panel = small()
     cells = [[k for k in range(12) if (panel.sector[k], panel.news[k]) == key] for key in ((0, True), (1, True), (0, False), (1, False))]
-    assert prod(factorial(len(cell)) for cell in cells) == 6**4
-    listed = []
-    for first in permutations(cells[0]):
-        for second in permutations(cells[1]):
-            for third in permutations(cells[2]):
-                for fourth in permutations(cells[3]):
-                    order = np.empty(12, dtype=np.int64)
-                    order[np.concatenate(cells)] = [*first, *second, *third, *fourth]
-                    _, x = design(panel, variant="plain")
-                    x = np.column_stack([x[:, :2], x[order, 2:]])
-                    if np.linalg.matrix_rank(x) == 8:
-                        listed.append(np.linalg.lstsq(x, panel.forward)[0][2:])
-    every = np.array(listed)
-    assert len(every) > 0.9 * 6**4
-    drawn = np.array(
-        [sector_permutation(panel, np.array([0]), draws=1, seed=seed)["permuted_mean"].to_list() for seed in range(300)], dtype=float
+    assert [len(cell) for cell in cells] == [3] * 4
+    drawn = pl.concat(sector_permutation(panel, np.array([0]), draws=1, seed=seed) for seed in range(300))
+    _, x = design(panel, variant="plain")
+    own = np.linalg.lstsq(x, panel.forward)[0]
+    for k, term in enumerate(TERMS[:-1], start=2):
+        orders = (np.concatenate(order) for order in product(*(permutations(cell) for cell in cells)))
+        listed, place = [], np.concatenate(cells)
+        for column, often in Counter(tuple(x[order, k]) for order in orders).items():
+            dealt = x.copy()
+            dealt[place, k] = column
+            kept = [j for j in range(8) if np.linalg.matrix_rank(dealt[:, : j + 1]) > np.linalg.matrix_rank(dealt[:, :j])]
+            if k in kept:  # a column that those before it explain is left out
+                listed += [np.linalg.lstsq(dealt[:, kept], panel.forward)[0][kept.index(k)]] * often
+        every = np.array(listed)
+        rows = drawn.filter((pl.col("term") == term) & pl.col("permuted_mean").is_not_null())
+        found = rows["permuted_mean"].to_numpy()
+        assert np.allclose(rows["coefficient"], own[k], atol=1e-9)
+        distance = np.abs(found[:, None] - np.unique(np.round(every, 10))[None]).min(axis=1)
+        assert distance.max() < 1e-7  # every draw is one of the permutations listed; the small system is badly conditioned
+        assert np.isin(np.round(np.unique(every), 6), np.round(found, 6)).mean() > 0.9  # at most 81 columns, and 300 draws
+        middle = np.median(every)  # heavy tails: the share of draws below the middle, binomial around that of all permutations
+        assert abs((found < middle - 1e-9).mean() - (every < middle - 1e-9).mean()) < 4 * 0.5 / np.sqrt(len(found)) + 0.01
+
+
+def test_a_lamp_that_is_lit_mostly_is_dealt_out_by_where_it_is_not() -> None:
+    panel = planted(vintages=12)
+    often = with_lamps(panel, chain=~panel.lamps.chain)
+    seldom = sector_permutation(panel, np.arange(9), draws=5, seed=7)
+    found = sector_permutation(often, np.arange(9), draws=5, seed=7)
+    dark = panel.news & ~panel.lamps.confirmed()
+    assert dark.mean() > 0.05
+    # dark differs, so the terms do; without a dark pair in either they are each other's negatives
+    quiet, loud = (
+        sector_permutation(replace(each, news=np.zeros_like(panel.news)), np.arange(9), draws=5, seed=7) for each in (panel, often)
     )
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
-    distance = np.abs(drawn[:, None] - every[None]).max(axis=2).min(axis=1)
-    assert distance.max() < 1e-7  # every draw is one of the permutations listed; the small system is badly conditioned
-    assert np.unique(np.round(drawn[:, 0], 9)).size > 150
-    middle = np.median(every, axis=0)  # heavy tails: the share of draws below the middle, binomial around one half
-    assert (np.abs((drawn < middle).mean(axis=0) - 0.5) < 4 * 0.5 / np.sqrt(len(drawn)) + 0.01).all()
+    assert np.allclose(quiet["permuted_mean"][2], -loud["permuted_mean"][2], atol=1e-12)
+    assert quiet["p"][2] == loud["p"][2]
+    assert seldom["permuted_mean"][2] != found["permuted_mean"][2]
+
+
+def test_a_lamp_without_effect_earns_nothing_when_permuted() -> None:
+    rng = np.random.default_rng(5)
+    panel = planted(1, vintages=30)
+    panel = replace(panel, sector=np.zeros_like(panel.sector))  # one cell: no sector to earn anything
+    n = panel.news.size
+    panel = with_lamps(panel, **{name: getattr(panel.lamps, name) & panel.news for name in ("product_peer", *LAMPS)})  # random pairs: unlit
+    lamps = panel.lamps
+    forward = 0.1 + 0.3 * lamps.deep_peer + 0.02 * lamps.affiliate + 0.03 * rng.standard_normal(n)
+    found = sector_permutation(replace(panel, forward=forward), np.arange(27), draws=99, seed=7)
+    by = {row["term"]: row for row in found.iter_rows(named=True)}
+    for term in ("product_peer", "chain", "disclosed"):  # nothing was planted
+        assert abs(by[term]["permuted_mean"]) < 0.004
+        assert abs(by[term]["coefficient"]) < 0.006
+        assert by[term]["p"] > 0.05
+    for term, planted_amount in (("deep_peer", 0.3), ("affiliate", 0.02)):
+        beyond = by[term]["coefficient"] - by[term]["permuted_mean"]
+        assert by[term]["p"] == 0.01
+        assert beyond > 0.5 * planted_amount
+    assert by["dark"]["permuted_mean"] is None
+    assert by["dark"]["p"] is None
+    assert abs(by["dark"]["coefficient"]) < 0.01
+
+
+def test_a_lamp_that_is_only_its_sector_has_nothing_beyond_it() -> None:
+    panel = planted(vintages=30, coefficients={"intercept": 0.05, "trailing": 0.5})
+    inside = panel.sector == 2
+    panel = replace(with_lamps(panel, chain=inside), forward=panel.forward + 0.2 * inside)
+    chain = sector_permutation(panel, np.arange(27), draws=19, seed=7).row(2, named=True)
+    assert chain["coefficient"] > 0.15
+    assert np.isclose(chain["permuted_mean"], chain["coefficient"], atol=1e-12)
+    assert chain["p"] == 1.0
 
 
 def test_figures_are_those_of_the_draws() -> None:
@@ -331,14 +375,14 @@ def test_figures_are_those_of_the_draws() -> None:
     vintages = np.arange(9)
     found = sector_permutation(panel, vintages, draws=40, seed=7)
     # a draw depends on its number alone: the mean of the first n + 1 draws and that of the first n give draw n
-    means = [np.array(sector_permutation(panel, vintages, draws=n, seed=7)["permuted_mean"]) for n in range(1, 41)]
+    means = [sector_permutation(panel, vintages, draws=n, seed=7)["permuted_mean"].cast(float).to_numpy() for n in range(1, 41)]
     draws = np.array([means[0]] + [(n + 1) * means[n] - n * means[n - 1] for n in range(1, 40)])
     own = np.array(found["coefficient"])
-    assert np.allclose(found["permuted_mean"], draws.mean(axis=0), atol=1e-12)
-    assert np.allclose(found["permuted_sd"], draws.std(axis=0, ddof=1), rtol=1e-8)
+    assert np.allclose(found["permuted_mean"][:-1], draws.mean(axis=0)[:-1], atol=1e-12)
+    assert np.allclose(found["permuted_sd"][:-1], draws.std(axis=0, ddof=1)[:-1], rtol=1e-8)
     beyond = (np.abs(draws - draws.mean(axis=0)) >= np.abs(own - draws.mean(axis=0))).sum(axis=0)
-    assert found["p"].to_list() == ((beyond + 1) / 41).tolist()
-    assert (draws.std(axis=0) > 0).all()
+    assert found["p"].to_list() == [*((beyond + 1) / 41).tolist()[:-1], None]
+    assert (draws.std(axis=0)[:-1] > 0).all()
 
 
 def test_what_structure_earns_permuted_lamps_do_not() -> None:
@@ -347,7 +391,6 @@ def test_what_structure_earns_permuted_lamps_do_not() -> None:
     deep = found.row(1, named=True)
     assert deep["p"] == 0.01
     assert abs(deep["permuted_mean"]) < 4 * deep["permuted_sd"]
-    assert found["p"][-1] > 0.05  # dark was planted as 0
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -370,12 +413,12 @@ def test_seed_pairs_and_draws_matter() -> None:
     assert sector_permutation(panel, vintages, draws=20, seed=7).equals(base)
     other = sector_permutation(panel, vintages, draws=20, seed=8)
     assert other["coefficient"].equals(base["coefficient"])
-    assert not np.isclose(other["permuted_mean"], base["permuted_mean"]).any()
+    assert not np.isclose(other["permuted_mean"][:-1], base["permuted_mean"][:-1]).any()
     assert sector_permutation(panel, vintages, draws=20, seed=7, pairs=10_000).equals(base)
     fewer = sector_permutation(panel, vintages, draws=20, seed=7, pairs=60)
     assert not np.isclose(fewer["coefficient"], base["coefficient"]).any()
     assert not fewer["coefficient"].equals(sector_permutation(panel, vintages, draws=20, seed=9, pairs=60)["coefficient"])
-    assert (sector_permutation(panel, vintages, draws=30, seed=7)["permuted_mean"] != base["permuted_mean"]).all()
+    assert (sector_permutation(panel, vintages, draws=30, seed=7)["permuted_mean"] != base["permuted_mean"])[:-1].all()
     assert sector_permutation(panel, vintages, draws=1, seed=7)["permuted_sd"].null_count() == 6
 
 
@@ -392,15 +435,15 @@ def test_a_pair_alone_in_its_cell_keeps_its_lamps() -> None:
     panel = planted(vintages=12)
     apart = replace(panel, sector=np.arange(panel.a.size, dtype=np.int32))
     found = sector_permutation(apart, np.arange(9), draws=10, seed=7)
-    assert np.allclose(found["coefficient"], found["permuted_mean"], atol=1e-12)
-    assert found["p"].to_list() == [1.0] * 6
+    assert np.allclose(found["coefficient"][:-1], found["permuted_mean"][:-1], atol=1e-12)
+    assert found["p"].to_list() == [1.0] * 5 + [None]
 
 
 def test_lamps_never_lit_have_no_figures() -> None:
     panel = planted(vintages=12)
     found = sector_permutation(with_lamps(panel, affiliate=np.zeros_like(panel.news)), np.arange(9), draws=5, seed=7)
     assert found.select(pl.col("coefficient", "permuted_mean", "permuted_sd", "p").is_null().cast(int)).row(4) == (1, 1, 1, 1)
-    assert found["p"].null_count() == 1
+    assert found["p"].null_count() == 2  # and dark
 
 
 def test_no_vintage_to_permute_is_an_error() -> None:

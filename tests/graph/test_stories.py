@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import pureplay
 from pureplay.dataset import Dataset
 from pureplay.errors import InsufficientDataError, SettingError
 from pureplay.graph.edges import GraphInputs, edges_of, load_inputs
@@ -16,6 +17,7 @@ from pureplay.graph.model import Model, term_names
 from pureplay.graph.settings import GraphSettings
 from pureplay.graph.stories import Neighbourhood, PairStory, neighbourhood, pair_story
 from pureplay.graph.story_records import ARTICLES, DAILY, EVIDENCE, LINKS, PEERS
+from pureplay.reports.pair import render_pair
 from pureplay.synthetic import market, preset
 
 ROW = 250
@@ -59,9 +61,9 @@ def model(day: date) -> Model:
         observations=1000,
         descriptive=True,
         mse={},
-        settings={},
+        settings={"graph": GraphSettings().to_dict()},
         fingerprint={},
-        version="0",
+        version=pureplay.__version__,
     )
 
 
@@ -288,3 +290,28 @@ def test_questions_without_an_answer_say_why(inputs: GraphInputs, busiest: str) 
         tell(inputs, *inputs.ground.axes.assets[:2], first - timedelta(days=1))
     with pytest.raises(InsufficientDataError, match="has 0"):
         surround(inputs, busiest, date(1990, 1, 1))
+
+
+def test_a_model_of_another_graph_is_refused(inputs: GraphInputs, busiest: str) -> None:
+    other = replace(model(day_of(inputs)), settings={"graph": replace(inputs.settings, min_share=0.2).to_dict()})
+    peer = surround(inputs, busiest).peers["peer"][0]
+    with pytest.raises(SettingError, match="another graph"):
+        surround(inputs, busiest, model=other)
+    with pytest.raises(SettingError, match="another graph"):
+        tell(inputs, busiest, peer, model=other)
+
+
+def test_a_pair_of_the_holdout_has_no_forward_figure(inputs: GraphInputs, busiest: str) -> None:
+    peer, day = surround(inputs, busiest).peers["peer"][0], day_of(inputs)
+    whole = tell(inputs, busiest, peer)
+    later = tell(inputs, busiest, peer, holdout_start=day + timedelta(days=1))
+    assert whole.forward_corr is not None
+    assert (later.forward_corr, later.note) == (whole.forward_corr, "")
+    shut = tell(inputs, busiest, peer, holdout_start=day)
+    assert (shut.forward_corr, shut.forward_overlap) == (None, None)
+    assert shut.daily["window"].unique().to_list() == ["trailing"]
+    assert shut.trailing_corr == whole.trailing_corr
+    assert "the lock box is shut for single pairs too" in shut.note
+    page = render_pair(shut, manifest={})
+    assert "the lock box is shut for single pairs too" in page
+    assert "the data end before" not in page

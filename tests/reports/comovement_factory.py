@@ -142,6 +142,8 @@ def hedge_row(arm: str, names: int, scale: float) -> dict[str, Any]:
         "beats_industry": None if arm == "industry" else 0.5 + (cut - scale * 0.338) * 2,
         "turnover": None if arm == "index" else 0.18 + 0.1 * (arm == "news_only"),
         "stock_months": 7421 - 40 * names,
+        "dropped": 1203 + 40 * names,
+        "complete": 8000 - 579 * (arm == "news_only") - 40 * names,
     }
 
 

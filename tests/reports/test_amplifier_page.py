@@ -153,3 +153,11 @@ def test_text_of_others_is_escaped(whole: AmplifierStudy) -> None:
     assert "<script>alert" not in page
     for chart in charts_of(study).values():
         assert "<script>" not in chart.figure.to_json().replace("\\u003c", "<"), chart.key
+
+
+def test_false_verdicts_of_a_null_market_stand_beside_the_verdicts(whole: AmplifierStudy) -> None:
+    page = page_of(whole)
+    judged = whole.verdicts["p"].is_not_null().sum()
+    assert f"{judged} verdicts are read here" in page
+    assert "2 of 12 verdicts lay above it at p = 1/21" in page
+    assert "2 of 12" not in page_of(replace(whole, verdicts=whole.verdicts.with_columns(p=pl.lit(None, pl.Float64))))

@@ -9,6 +9,8 @@ import pytest
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from pureplay.apps import graph_tables
+from pureplay.reports import comovement_tables as tables
 from pureplay.reports.comovement import render_comovement
 from pureplay.reports.comovement_gallery import comovement_gallery
 from pureplay.reports.comovement_rows import critical, headline, lockbox, rows, setting, term_title
@@ -135,9 +137,10 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "price alone 75.2 % se 1.2 % 92.1 % t +5.00",
         "Published (the source, its own data) confirmed 92 %",
         "Holdout (opened 2 times), CSI 300 graph peers 40.3 % 41.6 % 62.9 % 18.0 % 7,021",
-        "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 graph peers, CSI 1000 – – 49 %",
+        "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 – graph peers, CSI 1000 – – 49 %",
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
-        "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 Develop, CSI 300 Develop, CSI 1000 0 43.70 % 7,021",
+        "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 "
+        "Develop (in sample), CSI 300 Develop (in sample), CSI 1000 0 43.70 % 7,021",
         "Tender bids: rejected, for no effect of one sign stands in both develop and holdout",
         "confirmed, 1 session +0.0030 +0.50 0.607 +0.027 590",
         "shrunk and discounted by the graph 13.39 % −0.41 +0.31 26",
@@ -186,9 +189,33 @@ def test_the_opening_is_made_of_the_figures(whole: ComovementStudy) -> None:
         "(t of the difference +5.00). "
         "Shallow product peer (+0.041), deep product peer (+0.059) and supply chain (+0.026) add to future correlation beyond the trailing "
         "one; disclosed customer–supplier, affiliate and dark (news alone) are not different from 0. "
-        "In CSI 300 a hedge of 10 graph peers cuts 40.3 % of the forward variance and beats the industry basket in 63 % of 7,021 "
-        "stock-months; highest expected 43.6 % and highest trailing 42.7 % cut more."
+        "In CSI 300 a hedge of 10 graph peers cuts 40.3 % of the forward variance and beats the industry basket in 63 % of cases, in 7,021 "
+        "of 8,624 stock-months; peers by highest expected correlation cut 43.6 % and peers by highest trailing correlation cut 42.7 %."
     )
+
+
+def test_a_comparison_on_few_months_says_so_and_names_the_arm_that_lacks_names(whole: ComovementStudy, text: str) -> None:
+    few = replace(whole, hedge=whole.hedge.with_columns(stock_months=pl.lit(206), dropped=pl.lit(994)))
+    said = lead(few).replace("\u00a0", " ")
+    assert (
+        "in 206 of 1,200 stock-months (the comparison rests on few months, since the hedge “news only” lacks names in the others); peers"
+        in said
+    )
+    other = pl.when(pl.col("arm") == "graph").then(pl.lit(5)).otherwise(pl.col("complete")).alias("complete")
+    assert "since the hedge “graph peers” lacks" in lead(replace(few, hedge=few.hedge.with_columns(other)))
+    assert "few months);" in lead(replace(few, hedge=few.hedge.drop("complete")))
+    assert "in 206 stock-months;" in lead(replace(few, hedge=few.hedge.drop("dropped", "complete"))).replace("\u00a0", " ")
+    assert "few months" not in lead(whole)  # 1,603 of 8,624 are dropped
+    assert "Stock-months Dropped" in text
+    assert "7,021 1,603" in text
+    assert "7,021 1,603 dropped" in text  # by size
+
+
+def test_intervals_are_said_to_be_too_narrow_below_the_first_regression(whole: ComovementStudy, text: str) -> None:
+    assert text.count("Intervals are too narrow: in planted markets") == 1
+    assert "in 80 to 95 % of them" in text
+    bare = replace(whole, fama_macbeth=whole.fama_macbeth[:0])
+    assert "Intervals are too narrow" not in shown(bare)
 
 
 def test_holdout_figures_are_never_without_their_openings(whole: ComovementStudy) -> None:
@@ -332,8 +359,8 @@ def test_charts_draw_the_figures_of_the_record(whole: ComovementStudy) -> None:
     assert not [each.name for each in charts["hedge-0"].figure.data if "mix" in each.name]
     bins = trace(charts["retention-bins"], "dark")
     assert bins.error_y.array[0] == 1.2
-    assert trace(charts["calibration"], "Develop").y[0] == pytest.approx(0.161)
-    assert list(trace(charts["mix"], "Develop, CSI 1000").x)[-1] == 1.0
+    assert trace(charts["calibration"], "Develop (in sample)").y[0] == pytest.approx(0.161)
+    assert list(trace(charts["mix"], "Develop (in sample), CSI 1000").x)[-1] == 1.0
     pairs = trace(charts["vintages"], "dark")
     assert (len(pairs.x), pairs.y[0]) == (84, whole.vintages["dark"][0])
     assert len(charts["vintages"].figure.layout.shapes) == 1
@@ -434,3 +461,25 @@ def test_a_real_market_has_no_banner(whole: ComovementStudy) -> None:
     assert SYNTHETIC not in real
     assert "[Synthetic]" not in real
     assert page_of(whole).count(SYNTHETIC) == 2
+
+
+def test_develop_figures_that_use_the_forecast_say_so(whole: ComovementStudy) -> None:
+    develop, holdout = (only(whole, sample) for sample in ("develop", "holdout"))
+    assert "are in sample: its coefficients were fitted on these vintages" in lead(develop)
+    assert "in sample" not in lead(holdout)
+    for table in (tables.scores, tables.hedge, tables.hedge_sizes, tables.minimum_variance):
+        marked = {line.label for line in table(develop).rows if line.label.endswith(" (in sample)")}
+        assert marked, table
+        assert not marked & {"graph peers", "highest trailing (in sample)", "whole industry (in sample)", "trailing as it is (in sample)"}
+        assert not any("in sample" in line.label for line in table(holdout).rows)
+    assert "Develop (in sample)" in {each.name for each in charts_of(develop)["calibration"].figure.data}
+    assert "in sample" not in " ".join(str(each.name) for each in charts_of(holdout)["calibration"].figure.data)
+    assert "in sample" in tables.mix(develop).heads[1]
+
+
+def test_the_terminal_marks_them_too(whole: ComovementStudy) -> None:
+    marked = graph_tables._marked(whole.scores, "predictor")
+    said = set(marked.filter(pl.col("predictor").str.contains("in sample")).select("sample", "predictor").rows())
+    assert ("develop", "expected_fwd_corr (in sample)") in said
+    assert {sample for sample, _ in said} == {"develop"}
+    assert any(isinstance(each, str) and "are in sample" in each for each in graph_tables.study_tables(whole))

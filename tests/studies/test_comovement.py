@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from pureplay.errors import InsufficientDataError, SettingError, TableError
+from pureplay.graph.edges import load_inputs
 from pureplay.graph.forecast import ForecastSettings, Split
 from pureplay.parallel import workers
 from pureplay.studies import comovement
@@ -391,3 +392,11 @@ def test_progress_names_the_stages() -> None:
     assert not any("holdout" in each for each in said)
     assert np.all([value >= 0 for value in shut()[0].seconds.values()])
     assert {"reading", "vintages", "model", "hedges"} <= set(shut()[0].seconds)
+
+
+def test_inputs_read_before_are_used_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, (usual, usual_model) = load_inputs(data(), GRAPH), shut()
+    monkeypatch.setattr("pureplay.studies.comovement.load_inputs", lambda *_: pytest.fail("the inputs are read again"))
+    again, model = run_comovement(data(), GRAPH, FORECAST, STUDY, inputs=read, name="small")
+    assert differing(again, usual) == []
+    assert model == usual_model

@@ -147,6 +147,23 @@ def test_a_stock_that_does_not_trade_has_no_peer(asset: str, sessions: list[date
         hedge_one(inputs, asset, sessions[ROW])
 
 
+def test_a_day_of_the_holdout_has_no_forward_cut(asset: str, sessions: list[date]) -> None:
+    inputs = load_inputs(graph_small.in_memory())
+    whole = hedge_one(inputs, asset, sessions[ROW], names=4, holdout_start=sessions[ROW + 1])
+    shut = hedge_one(inputs, asset, sessions[ROW], names=4, holdout_start=sessions[ROW])
+    assert whole.figures["variance_cut"].is_not_null().any()
+    assert whole.note == ""
+    assert shut.figures["variance_cut"].is_null().all()
+    assert shut.figures.drop("variance_cut").equals(whole.figures.drop("variance_cut"))
+    assert "the lock box is shut for single pairs too" in shut.note
+
+
+def test_a_model_of_another_graph_is_refused_even_where_it_would_not_be_used(asset: str, sessions: list[date]) -> None:
+    inputs, other = load_inputs(graph_small.in_memory()), replace(model_of(), settings={"graph": {}}, known_from=sessions[-1])
+    with pytest.raises(SettingError, match="another graph"):
+        hedge_one(inputs, asset, sessions[ROW], model=other)
+
+
 def test_other_listings_of_the_issuer_are_in_no_basket(made: OneHedge, asset: str, sessions: list[date]) -> None:
     nearest = made.baskets.filter(pl.col("arm") == "trailing")["peer"][0]
     named = made.baskets.filter(pl.col("in_graph"))["peer"][0]

@@ -29,11 +29,13 @@ Page = Annotated[Path | None, typer.Option("--out", help="HTML file of the page;
 
 @graph.command()
 def build(
-    out: Annotated[Path, typer.Option("--out", help="Graph folder to write; vintages in it that are up to date are kept.")],
+    out: Annotated[Path, typer.Option("--out", help="Graph folder to write; all vintages in it that are up to date are kept.")],
     data: MaybeData = None,
     config: Config = None,
     model: Coefficients = None,
-    in_sample: Annotated[bool, typer.Option("--in-sample", help="Forecast vintages that the model has seen too, marked.")] = False,
+    in_sample: Annotated[
+        bool, typer.Option("--in-sample", help="Forecast vintages that lie before the model's known_from as well, marked.")
+    ] = False,
     date: Annotated[
         list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Vintage to build; repeat it. Default: every month end.")
     ] = None,
@@ -43,10 +45,16 @@ def build(
     with progress() as say:
         from pureplay.apps.graph import GraphAsked
         from pureplay.apps.graph import build as build_folder
+        from pureplay.errors import SettingError
 
+        if in_sample and model is None:
+            raise SettingError("--in-sample has no use without --model: add it, or leave both out")
         asked = GraphAsked(data=data, config=config, model=model, threads=threads)
         made = build_folder(asked, out, dates=[each.date() for each in date] if date else None, in_sample=in_sample, progress=say)
-    tell(f"graph: {out}   {made.vintages} vintages ({made.built} built, {made.kept} kept), {made.pairs:,} pairs on {made.last}")
+    did = f"{made.built} built, {made.kept} kept, {made.removed} removed as out of date"
+    tell(f"graph: {out}   {made.vintages} vintages ({did}), {made.pairs:,} pairs on {made.last}")
+    for each in made.notes:
+        tell(f"note: {each}")
 
 
 @graph.command()
@@ -67,11 +75,11 @@ def study(
         from pureplay.apps.lockbox import LockBox, lockbox_place
         from pureplay.errors import SettingError
 
-        for option, given in (("--asked-by", asked_by), ("--lockbox", lockbox)):
-            if given and not open_holdout:
-                raise SettingError(f"{option} has no use without --open-holdout: add it, or leave both out")
-        box = LockBox(lockbox_place(lockbox), asked_by=asked_by, clock=now) if open_holdout else None
-        made = run_study(GraphAsked(data=data, config=config, threads=threads), out, box=box, progress=say)
+        if asked_by and not open_holdout:
+            raise SettingError("--asked-by has no use without --open-holdout: add it, or leave both out")
+        log = lockbox_place(lockbox)
+        box = LockBox(log, asked_by=asked_by, clock=now) if open_holdout else None
+        made = run_study(GraphAsked(data=data, config=config, threads=threads), out, box=box, log=log, progress=say)
     tell_tables(study_tables(made), width=_WHOLE)
     if box is not None:
         nothing = "not opened: no vintage lies in the holdout, so there is nothing to open and nothing was recorded"
@@ -109,8 +117,8 @@ def hedge(
         from pureplay.apps.graph import GraphAsked, hedge_stock
         from pureplay.apps.graph_tables import hedge_tables
 
-        made = hedge_stock(GraphAsked(data=data, config=config, model=model), asset, day.date(), names=names)
-    tell_tables(hedge_tables(made), width=_WHOLE)
+        made, beside = hedge_stock(GraphAsked(data=data, config=config, model=model), asset, day.date(), names=names)
+    tell_tables(hedge_tables(made, beside), width=_WHOLE)
 
 
 @graph.command()
@@ -129,8 +137,8 @@ def explain(
         from pureplay.apps.graph import GraphAsked, explain_pair
         from pureplay.apps.graph_tables import pair_tables
 
-        made = explain_pair(GraphAsked(data=data, config=config, model=model), one, other, day.date(), out)
-    tell_tables(pair_tables(made), width=_WHOLE)
+        made, beside = explain_pair(GraphAsked(data=data, config=config, model=model), one, other, day.date(), out)
+    tell_tables(pair_tables(made, beside), width=_WHOLE)
     if out is not None:
         tell(f"page: {out}")
 
@@ -151,8 +159,8 @@ def peers(
         from pureplay.apps.graph import GraphAsked, show_peers
         from pureplay.apps.graph_tables import peer_tables
 
-        made = show_peers(GraphAsked(data=data, config=config, model=model), asset, day.date(), out, most=most)
-    tell_tables(peer_tables(made), width=_WHOLE)
+        made, beside = show_peers(GraphAsked(data=data, config=config, model=model), asset, day.date(), out, most=most)
+    tell_tables(peer_tables(made, beside), width=_WHOLE)
     if out is not None:
         tell(f"page: {out}")
 

@@ -18,6 +18,7 @@ from pureplay.storage import MANIFEST, QUARANTINE, read_manifest
 __all__ = ["RUN", "file_place", "folder_place", "replace_folder", "require_apart", "run_fault", "synthetic_fault", "write_file"]
 
 RUN: Final = "run"
+_GRAPH: Final = "graph"
 _HALF_WRITTEN: Final = re.compile(r"([0-9]+)-[0-9a-f]{32}\.(new|old)")
 _BEGUN: Final = ".writing"  # the mark of `pureplay.storage`
 Fault = Callable[[Path], str]
@@ -177,7 +178,7 @@ def _is_as_said(folder: Path, record: dict[str, Any]) -> bool:
 
 
 def _is_ours(manifest: dict[str, Any]) -> bool:
-    return manifest.get("kind") == RUN or "schema_version" in manifest
+    return manifest.get("kind") in (RUN, _GRAPH) or "schema_version" in manifest
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -5,24 +5,26 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from pureplay.apps.config import RunConfig, read_config
 from pureplay.apps.folders import file_place, folder_place, replace_folder, require_apart, run_fault, write_file
-from pureplay.apps.graph_store import Built, graph_fault, require_model, write_graph
-from pureplay.apps.lockbox import LockBox
+from pureplay.apps.graph_notes import Beside, arm_notes, late_notes, peer_notes, seen_notes
+from pureplay.apps.graph_store import Built, graph_fault, write_graph
+from pureplay.apps.lockbox import LockBox, opened_before
 from pureplay.apps.outputs import manifest_of, plain, seal
 from pureplay.apps.trials import require_no_log
 from pureplay.dataset import Dataset, write_json
 from pureplay.errors import SettingError
 from pureplay.graph.amplifier import amplify
 from pureplay.graph.amplifier_operator import amplifier_graph
-from pureplay.graph.edges import load_inputs, substrate
+from pureplay.graph.amplifier_record import AmplifierGraph
+from pureplay.graph.edges import GraphInputs, load_inputs, substrate
 from pureplay.graph.feed import MODEL_FILE, read_model
-from pureplay.graph.model import Model
+from pureplay.graph.model import Model, require_model
 from pureplay.graph.stories import Neighbourhood, PairStory, neighbourhood, pair_story
 from pureplay.parallel import workers
 from pureplay.reports.amplifier import render_amplifier
@@ -31,6 +33,7 @@ from pureplay.reports.neighbourhood import neighbourhood_part, render_neighbourh
 from pureplay.reports.pair import render_pair
 from pureplay.studies.amplification import run_amplification
 from pureplay.studies.amplification_records import AmplifierStudy
+from pureplay.studies.amplification_settings import ALL, AmplificationSettings
 from pureplay.studies.assembly import read_factors
 from pureplay.studies.comovement import run_comovement
 from pureplay.studies.comovement_one import OneHedge, hedge_one
@@ -39,6 +42,10 @@ from pureplay.studies.comovement_records import ComovementStudy
 __all__ = ["GraphAsked", "build", "explain_pair", "hedge_stock", "run_amplifier", "show_peers", "study"]
 
 Progress = Callable[[str], None]
+
+_NO_STACK: Final = (
+    "amplified.parquet is not written: there is neither --factors nor a table factors, and the base of the study is not a stack of yours"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +70,11 @@ def build(asked: GraphAsked, out: Path, *, dates: Sequence[date] | None = None, 
         return write_graph(out, data, config.graph, manifest=manifest, dates=dates, model=model, in_sample=in_sample, progress=progress)
 
 
-def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progress) -> ComovementStudy:
-    """Run the co-movement study and write its folder: page, figures, tables as Parquet, model_coefficients.json, manifest."""
+def study(asked: GraphAsked, out: Path, *, box: LockBox | None, log: Path, progress: Progress) -> ComovementStudy:
+    """Run the co-movement study and write its folder: page, figures, tables as Parquet, model_coefficients.json, manifest.
+
+    box: None = it stays shut. log: the file of the box, read for holdouts of these data that were opened before.
+    """
     config, folder, data = _read(asked)
     require_apart(out, folder)
     folder_place(out, run_fault)
@@ -74,12 +84,24 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progre
     if box is not None:
         box.require_outside(out)
         opening = partial(box.open, data, settings)
+    opened_from, fault = opened_before(log, data)
     with workers(asked.threads):
+        progress("reading")
+        inputs = load_inputs(data, config.graph)
         made, model = run_comovement(
-            data, config.graph, config.forecast, config.graph_study, opening=opening, name=config.name, progress=progress
+            data,
+            config.graph,
+            config.forecast,
+            config.graph_study,
+            opening=opening,
+            inputs=inputs,
+            name=config.name,
+            opened_from=opened_from,
+            notes=[fault] if fault else [],
+            progress=progress,
         )
         progress("writing the report")
-        shown = _busiest(data, config, made)
+        shown = _busiest(data, inputs, made)
     manifest = manifest_of({"name": config.name, **settings}, {"data": data}, config.graph_study.seed)
 
     def fill(place: Path) -> None:
@@ -96,30 +118,41 @@ def study(asked: GraphAsked, out: Path, *, box: LockBox | None, progress: Progre
     return made
 
 
-def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None) -> PairStory:
-    """The story of one pair, and its page where a file is named."""
+def explain_pair(asked: GraphAsked, a: str, b: str, day: date, out: Path | None) -> tuple[PairStory, Beside]:
+    """The story of one pair, what to print beside it, and its page where a file is named."""
     config, folder, data = _read(asked)
-    model = _model(asked, config)
-    made = pair_story(load_inputs(data, config.graph), a, b, day, names=_names(data), model=model, synthetic=_synthetic(data))
+    model, inputs = _model(asked, config), load_inputs(data, config.graph)
+    made = pair_story(
+        inputs,
+        a,
+        b,
+        day,
+        names=_names(data),
+        model=model,
+        synthetic=_synthetic(data),
+        holdout_start=config.forecast.holdout_start,
+    )
     _page(out, folder, lambda: render_pair(made, manifest=_manifest(config, data)))
-    return made
+    return made, _beside(data, [*late_notes(inputs, [day]), *seen_notes(model, made.date)])
 
 
-def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, most: int) -> Neighbourhood:
-    """The neighbourhood of one stock, and its page where a file is named."""
+def show_peers(asked: GraphAsked, asset: str, day: date, out: Path | None, *, most: int) -> tuple[Neighbourhood, Beside]:
+    """The neighbourhood of one stock, what to print beside it, and its page where a file is named."""
     config, folder, data = _read(asked)
     model, inputs = _model(asked, config), load_inputs(data, config.graph)
     most = min(most, len(inputs.ground.axes.assets))
     made = neighbourhood(inputs, asset, day, most=most, names=_names(data), model=model, synthetic=_synthetic(data))
     _page(out, folder, lambda: render_neighbourhood(made, manifest=_manifest(config, data)))
-    return made
+    return made, _beside(data, [*late_notes(inputs, [day]), *seen_notes(model, made.date), *peer_notes(inputs, made)])
 
 
-def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> OneHedge:
-    """Baskets to hedge one stock with from a day on."""
+def hedge_stock(asked: GraphAsked, asset: str, day: date, *, names: int) -> tuple[OneHedge, Beside]:
+    """Baskets to hedge one stock with from a day on, and what to print beside them."""
     config, _, data = _read(asked)
-    model = _model(asked, config)
-    return hedge_one(load_inputs(data, config.graph), asset, day, names=names, model=model)
+    model, inputs = _model(asked, config), load_inputs(data, config.graph)
+    made = hedge_one(inputs, asset, day, names=names, model=model, holdout_start=config.forecast.holdout_start)
+    forecast = model is not None and not model.in_sample(made.date)
+    return made, _beside(data, [*late_notes(inputs, [day]), *arm_notes(made, forecast=forecast)])
 
 
 def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progress: Progress) -> AmplifierStudy:
@@ -144,15 +177,16 @@ def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progres
         progress("writing the report")
     manifest = manifest_of({"name": config.name, "amplifier": asdict(settings)}, {"data": data}, settings.seed)
     stack = own if own is not None else data.frame("factors") if data.has("factors") else None
+    if stack is None:
+        made = replace(made, notes=(*made.notes, _NO_STACK))
 
     def fill(place: Path) -> None:
         for name, frame in _frames(made).items():
             frame.write_parquet(place / f"{name}.parquet")
         graph.to_frame().write_parquet(place / "amplifier_graph.parquet")
         if stack is not None:
-            relations = tuple(each for each in ("peer", "upstream", "downstream") if each in graph.relations)
             amplify(
-                stack, graph, strength=settings.strength, relations=relations, standardise=settings.standardise,
+                stack, graph, strength=settings.strength, relations=_through(settings, graph), standardise=settings.standardise,
                 longest_days=settings.longest_days,
             ).write_parquet(place / "amplified.parquet")  # fmt: skip
         write_json(place / "amplifier.json", plain(made.to_dict()))
@@ -161,6 +195,12 @@ def run_amplifier(asked: GraphAsked, out: Path, *, factors: Path | None, progres
 
     replace_folder(out, fill, fault=run_fault)
     return made
+
+
+def _through(settings: AmplificationSettings, graph: AmplifierGraph) -> tuple[str, ...]:
+    """Relations through which the written factors go: those asked for, or every one of the graph."""
+    asked = settings.relations
+    return tuple(each for each in graph.relations if asked is None or ALL in asked or each in asked)
 
 
 def _frames(made: AmplifierStudy) -> dict[str, pl.DataFrame]:
@@ -181,6 +221,10 @@ def _model(asked: GraphAsked, config: RunConfig) -> Model | None:
     model = read_model(asked.model)
     require_model(model, config.graph)
     return model
+
+
+def _beside(data: Dataset, notes: Sequence[str]) -> Beside:
+    return Beside(synthetic=_synthetic(data), notes=tuple(notes))
 
 
 def _synthetic(data: Dataset) -> bool:
@@ -213,12 +257,12 @@ def _manifest(config: RunConfig, data: Dataset) -> dict[str, Any]:
     return plain(manifest_of({"name": config.name, "graph": config.graph.to_dict()}, {"data": data}, config.graph_study.seed))
 
 
-def _busiest(data: Dataset, config: RunConfig, made: ComovementStudy) -> Neighbourhood | None:
+def _busiest(data: Dataset, inputs: GraphInputs, made: ComovementStudy) -> Neighbourhood | None:
     """The stock with most pairs in the last vintage that has any, as an example of a neighbourhood."""
     known = made.vintages.filter(pl.col("pairs") > 0)
     if not known.height:
         return None
-    inputs, day = load_inputs(data, config.graph), known["date"][-1]
+    day = known["date"][-1]
     row = int(np.searchsorted(inputs.ground.axes.sessions.dates, np.datetime64(day)))
     pairs = substrate(inputs, row)
     busiest = np.bincount(np.concatenate([pairs.a, pairs.b]), minlength=len(inputs.ground.axes.assets)).argmax()

@@ -15,18 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-import pureplay
 from pureplay.apps.folders import replace_folder
+from pureplay.apps.graph_notes import late_notes
 from pureplay.apps.outputs import plain
 from pureplay.dataset import MANIFEST, Dataset, file_sha256, write_json
-from pureplay.errors import SettingError
 from pureplay.graph.edges import GraphInputs, edges_of, load_inputs, substrate
 from pureplay.graph.feed import EDGES, MODEL_FILE, PEERS, peer_lists, vintage_rows
-from pureplay.graph.model import Model
+from pureplay.graph.model import Model, require_model
 from pureplay.graph.settings import GraphSettings
 from pureplay.parallel import source_digest
 
-__all__ = ["Built", "graph_fault", "require_model", "write_graph"]
+__all__ = ["Built", "graph_fault", "write_graph"]
 
 KIND: Final = "graph"
 Progress = Callable[[str], None]
@@ -43,13 +42,15 @@ _KNOWN: Final = ("publish_date", "start_date", "list_date")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a build did: vintages in the folder, how many were built anew and kept, pairs of the last one."""
+    """What a build did: vintages in the folder, how many were built anew, kept and removed as out of date, pairs of the last one, notes."""
 
     vintages: int
     built: int
     kept: int
+    removed: int
     last: date
     pairs: int
+    notes: tuple[str, ...] = ()
 
 
 def graph_fault(folder: Path) -> str:
@@ -70,17 +71,6 @@ def _strange(folder: Path, named: set[str]) -> Iterator[str]:
             yield name
 
 
-def require_model(model: Model, settings: GraphSettings) -> None:
-    """Raise SettingError where a model was fitted on a graph of other settings, or by another version of pureplay."""
-    given, wanted = model.settings.get("graph"), settings.to_dict()
-    if given != wanted:
-        known = given if isinstance(given, Mapping) else {}
-        differ = ", ".join(sorted(name for name in {*known, *wanted} if known.get(name) != wanted.get(name)))
-        raise SettingError(f"the model was fitted on another graph ({differ} differ): take its settings, or run the study on these")
-    if model.version != pureplay.__version__:
-        raise SettingError(f"the model was fitted by pureplay {model.version}, this is {pureplay.__version__}: run the study again")
-
-
 def write_graph(
     out: Path,
     data: Dataset,
@@ -94,19 +84,20 @@ def write_graph(
 ) -> Built:
     """Write the vintages of a graph to a folder, which holds the old graph or the new one whatever happens.
 
-    Vintages in the folder whose inputs, settings, model and code are the same are taken over by their hash; all others are built. Vintages
-    that the folder holds and that are not asked for are left out. The manifest names every file with its SHA-256. Raises SettingError for
-    a model of another graph or version.
+    Vintages in the folder whose inputs, settings, model and code are the same are taken over by their hash, asked for or not. Those asked
+    for that are not the same or not there are built; the others that are not the same are removed, and counted. The manifest names every
+    file with its SHA-256. Raises SettingError for a model of another graph or version.
     """
     if model is not None:
         require_model(model, settings)
     progress("reading")
     inputs = load_inputs(data, settings)
-    rows = vintage_rows(inputs, dates)
-    own = None if model is None else model.to_dict()
+    asked = vintage_rows(inputs, dates)
+    old = _manifest(out).get("vintages", {}) if out.is_dir() and not graph_fault(out) else {}
+    rows = np.union1d(asked, _held(inputs, old))
+    wanted, own = frozenset(asked.tolist()), None if model is None else model.to_dict()
     progress("comparing with what the folder holds")
     seals = _seals(data, inputs, rows, {"settings": settings.to_dict(), "model": own, "in_sample": in_sample})
-    old = _manifest(out).get("vintages", {}) if out.is_dir() and not graph_fault(out) else {}
     made: dict[str, Any] = {}
     counts = {"built": 0, "kept": 0}
 
@@ -122,6 +113,8 @@ def write_graph(
                 made[day] = old[day]
                 counts["kept"] += 1
                 continue
+            if row not in wanted:
+                continue
             progress(f"vintage {day}, {number + 1} of {rows.size}")
             made[day] = {"seal": seal, **_write(folder, names, edges_of(inputs, row, model=model, in_sample=in_sample))}
             counts["built"] += 1
@@ -131,8 +124,20 @@ def write_graph(
         write_json(folder / MANIFEST, plain({"kind": KIND, **manifest, "settings": settings.to_dict(), "vintages": made, "files": files}))
 
     replace_folder(out, fill, fault=graph_fault)
+    return _built(made, counts, removed=len(set(old) - set(made)), notes=late_notes(inputs, dates or ()))
+
+
+def _built(made: Mapping[str, Any], counts: Mapping[str, int], *, removed: int, notes: Sequence[str]) -> Built:
     last = max(made)
-    return Built(vintages=len(made), last=date.fromisoformat(last), pairs=made[last]["pairs"], built=counts["built"], kept=counts["kept"])
+    day, pairs = date.fromisoformat(last), made[last]["pairs"]
+    return Built(vintages=len(made), last=day, pairs=pairs, removed=removed, notes=tuple(notes), **counts)
+
+
+def _held(inputs: GraphInputs, old: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+    """Sessions of the vintages that a folder holds, without those that the data no longer have or that lack a whole window."""
+    dates = inputs.ground.axes.sessions.dates.astype("datetime64[D]")
+    rows: npt.NDArray[np.int64] = np.flatnonzero(np.isin(dates.astype(str), list(old))).astype(np.int64)
+    return rows[rows + 1 >= inputs.settings.trailing_sessions]
 
 
 def _write(folder: Path, names: Sequence[str], edges: pl.DataFrame) -> dict[str, Any]:

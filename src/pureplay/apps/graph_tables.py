@@ -9,8 +9,11 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
+from pureplay.apps.graph_notes import Beside
 from pureplay.graph.stories import Neighbourhood, PairStory
 from pureplay.reports import wording
+from pureplay.reports.comovement_rows import in_sample
+from pureplay.reports.comovement_wording import IN_SAMPLE
 from pureplay.studies.amplification_records import AmplifierStudy
 from pureplay.studies.comovement_one import OneHedge
 from pureplay.studies.comovement_records import ComovementStudy
@@ -22,22 +25,23 @@ _PUBLISHED: Final = "Forward correlation on trailing correlation and lamps (publ
 _FIT: Final = ("sample", "term", "coefficient", "t", "newey_west_t", "dyadic_se", "published", "published_t")
 _SCORES: Final = ("sample", "predictor", "mse", "rank_correlation", "mz_slope", "dm_t")
 _RETENTION: Final = ("sample", "group", "trailing", "forward", "retention", "se", "pairs")
-_HEDGE: Final = ("sample", "universe", "arm", "variance_cut", "median_cut", "beats_industry", "turnover", "stock_months")
+_HEDGE: Final = ("sample", "universe", "arm", "variance_cut", "median_cut", "beats_industry", "turnover", "stock_months", "dropped")
 
 
 def study_tables(study: ComovementStudy) -> list[Table | str]:
     """The regression beside the published one, scores, retention, hedges, and what a reader should know."""
     out: list[Table | str] = [f"{wording.SYNTHETIC}."] if study.synthetic else []
     out.append(_lockbox(study))
+    out.append(f"{IN_SAMPLE}.")
     fit = study.fama_macbeth
     if fit.width:
         out += _titled(_PUBLISHED, fit.filter(pl.col("variant") == "plain"), _FIT)
-    out += _titled("Forecasts (dm_t: above 0 = better than a + b trailing)", study.scores, _SCORES)
+    out += _titled("Forecasts (dm_t: above 0 = better than a + b trailing)", _marked(study.scores, "predictor"), _SCORES)
     if study.retention.width:
         out += _titled("Retention, matched on trailing correlation", study.retention.filter(pl.col("bin").is_null()), _RETENTION)
     if study.hedge.width:
         names = study.settings["study"]["hedge_names"]
-        out += _titled(f"Hedges with {names} names", study.hedge.filter(pl.col("names") == names), _HEDGE)
+        out += _titled(f"Hedges with {names} names", _marked(study.hedge.filter(pl.col("names") == names), "arm"), _HEDGE)
     out += _titled("Bids, the negative control", study.bids, ("sample", "coefficient", "t", "p", "verdict"))
     out += [f"not computed: {part}: {reason}" for part, reason in study.refused.iter_rows()]
     out += [f"note: {each}" for each in study.notes]
@@ -48,26 +52,28 @@ def opening_tables(openings: pl.DataFrame, path: Path) -> list[Table | str]:
     """Every opening of a lock box, and how often each holdout was opened."""
     if not openings.height:
         return [f"no opening is recorded in {path}"]
-    shown = openings.with_columns(pl.col("box").str.slice(0, 12))
-    counts = shown.group_by("box", "holdout_start", maintain_order=True).agg(openings=pl.len())
+    counts = openings.group_by("lineage", maintain_order=True).agg(
+        openings=pl.len(), holdout_from=pl.col("holdout_start").min(), last=pl.col("last").max()
+    )
     return [
-        *_titled(f"Openings recorded in {path}, times in UTC", shown, shown.columns),
-        *_titled("By holdout (box: the bars and the start of the holdout)", counts, counts.columns),
+        *_titled(f"Openings recorded in {path}, times in UTC; first, last: vintages of the holdout", openings, openings.columns),
+        *_titled("By lineage of the data, however much they have grown", counts, counts.columns),
     ]
 
 
-def hedge_tables(made: OneHedge) -> list[Table | str]:
+def hedge_tables(made: OneHedge, beside: Beside) -> list[Table | str]:
     """What to sell and what that cut before and after the day, then the baskets by arm."""
     head = f"{made.asset} on {made.date}: sell `ratio` of an equal-weight basket for each unit held"
-    out: list[Table | str] = _titled(head, made.figures, made.figures.columns)
+    out: list[Table | str] = [*_synthetic(beside), *_titled(head, made.figures, made.figures.columns)]
     out += ["trailing_cut: share of the variance that the hedge took away up to the day; variance_cut: after it, in hindsight"]
     out += [f"note: {made.note}"] if made.note else []
+    out += _notes(beside)
     for arm in made.figures["arm"].to_list():
         out += _titled(f"Basket: {arm}", made.baskets.filter(pl.col("arm") == arm), made.baskets.columns[1:])
     return out
 
 
-def pair_tables(made: PairStory) -> list[Table | str]:
+def pair_tables(made: PairStory, beside: Beside) -> list[Table | str]:
     """Correlations, lamps with evidence, the first articles."""
     state = "confirmed" if made.confirmed else "dark" if made.dark else "neither confirmed nor dark"
     facts = pl.DataFrame(
@@ -81,29 +87,54 @@ def pair_tables(made: PairStory) -> list[Table | str]:
     )
     some = f", the first {_SHOWN}" if made.articles.height > _SHOWN else ""
     return [
+        *_synthetic(beside),
         *_titled(f"{made.a} and {made.b} on {made.date}: {state}", facts, facts.columns),
+        *([f"note: {made.note}"] if made.note else []),
+        *_notes(beside),
         *_titled("Lamps", made.evidence, made.evidence.columns),
         *_titled(f"Articles: {made.articles.height}{some}; published_at in UTC", made.articles.head(_SHOWN), made.articles.columns),
     ]
 
 
-def peer_tables(made: Neighbourhood) -> list[Table | str]:
+def peer_tables(made: Neighbourhood, beside: Beside) -> list[Table | str]:
     """The first peers in rank order."""
     columns = ("rank", "peer", "name", "expected_fwd_corr", "trailing_corr", "comention_strength", "peer_depth", "confirmed", "dark")
     shown = made.peers.head(_SHOWN)
     some = f", the first {shown.height}" if shown.height < made.total else ""
     head = f"{made.asset} on {made.date}: {made.total} peers{some}"
-    return _titled(head, shown, columns) or [head]
+    return [*_synthetic(beside), *(_titled(head, shown, columns) or [head]), *_notes(beside)]
 
 
 def amplifier_tables(made: AmplifierStudy) -> list[Table | str]:
-    """Verdicts by relation and horizon, and the spread over configurations."""
+    """Figures by relation and horizon and the verdict of each in a line, then the spread over configurations."""
     out: list[Table | str] = [f"{wording.SYNTHETIC}."] if made.synthetic else []
-    out += _titled("Mean gain of ICIR over the factors, beside rewired graphs", made.verdicts, made.verdicts.columns)
+    out += _titled(
+        "Mean gain of ICIR over the factors, beside rewired graphs",
+        made.verdicts,
+        [each for each in made.verdicts.columns if each != "verdict"],
+    )
+    for row in made.verdicts.iter_rows(named=True):
+        out.append(f"{row['relation']}, {row['horizon']} sessions: {row['verdict']}")
     out += _titled("Gain over random factor-base configurations", made.spread, made.spread.columns)
     out.append(str(made.published.get("said", "")))
     out += [f"note: {each}" for each in made.notes]
     return [each for each in out if each]
+
+
+def _marked(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The frame with "(in sample)" behind each name whose develop figures rest on what was fitted on develop."""
+    if not {"sample", column} <= {*frame.columns}:
+        return frame
+    names = [f"{name}{in_sample(sample, str(name))}" for sample, name in frame.select("sample", column).iter_rows()]
+    return frame.with_columns(pl.Series(column, names, dtype=pl.String))
+
+
+def _synthetic(beside: Beside) -> list[Table | str]:
+    return [f"{wording.SYNTHETIC}."] if beside.synthetic else []
+
+
+def _notes(beside: Beside) -> list[Table | str]:
+    return [f"note: {each}" for each in beside.notes]
 
 
 def _lockbox(study: ComovementStudy) -> str:

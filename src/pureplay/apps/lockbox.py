@@ -3,27 +3,28 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from pureplay.apps.lineage import marks_of, same_lineage
 from pureplay.dataset import Dataset
 from pureplay.errors import DatasetError, SettingError
 from pureplay.evaluate.trials import digest_of
 from pureplay.graph.forecast import Split
-from pureplay.ledger import Ledger
+from pureplay.ledger import Entry, Ledger
 from pureplay.ledger_files import require_place
 from pureplay.studies.comovement import Opening
 
-__all__ = ["LockBox", "accept_openings", "lockbox_place", "openings_of"]
+__all__ = ["LockBox", "accept_openings", "lockbox_place", "opened_before", "openings_of"]
 
 _VARIABLE: Final = "PUREPLAY_LOCKBOX"
 _HOME: Final = "~/.pureplay/lockbox.jsonl"
 _KIND: Final = "opening"
 _SHOWN: Final = {
-    **dict.fromkeys(("opened_at", "asked_by", "holdout_start", "box"), pl.String),
+    **dict.fromkeys(("opened_at", "asked_by", "lineage", "holdout_start", "first", "last"), pl.String),
     "vintages": pl.Int64,
     "synthetic": pl.Boolean,
     "sound": pl.Boolean,
@@ -70,36 +71,88 @@ class LockBox:
             raise DatasetError(f"the lock box {self.path} lies inside --out {out}, which a run replaces: choose another --lockbox")
 
     def open(self, data: Dataset, settings: Mapping[str, Any], parts: Split) -> Opening:
-        """Record an opening, on the disk when this returns, and tell how often the holdout of these data was opened, and by whom.
+        """Record an opening, on the disk when this returns, and tell how often this holdout was opened, and by whom.
 
-        Openings count together where the bars are the same and the holdout begins on the same day, whatever the settings: who tries other
-        settings looks at the same holdout again.
+        Openings count together where the data are of one lineage (`lineage.same_lineage`: bars may have been added, dropped or revised) and
+        the days from the first to the last vintage of the two holdouts overlap, whatever the settings: who moves the start by a day, or
+        tries other settings, looks at the same holdout again. A record that was altered, or that an earlier version wrote, counts
+        with every holdout.
         """
-        fingerprint = data.fingerprint()
-        box = digest_of({"bars": fingerprint["bars"], "holdout_start": str(parts.holdout_start)})
+        first, last = _span(parts)
+        marks = marks_of(data)
+        kin = next((each.record for each in self._openings() if _is_kin(each, marks, "")), {})
+        lineage = str(kin.get("lineage") or digest_of(marks)[:12])
         record = {
             "opened_at": self._clock().isoformat(timespec="seconds"),
             "asked_by": self._asked_by,
-            "box": box,
+            "lineage": lineage,
+            "marks": marks,
             "holdout_start": str(parts.holdout_start),
+            "first": first.isoformat(),
+            "last": last.isoformat(),
             "vintages": int(parts.holdout.size),
             "settings": digest_of(dict(settings)),
-            "data": digest_of(fingerprint),
+            "data": digest_of(data.fingerprint()),
             "synthetic": data.notes.get("synthetic") is True,
         }
         with _in_our_words():
             self._log.append(_KIND, record)
-        found = [each.record for each in self._log.entries if each.record.get("kind") == _KIND and each.record.get("box") == box]
+        found = [
+            each.record
+            for each in self._openings()
+            if not _is_whole(each)
+            or (_is_kin(each, marks, lineage) and each.record["first"] <= record["last"] and record["first"] <= each.record["last"])
+        ]
         names = {"opened_at": "opened_at", "asked_by": "asked_by", "digest": "settings"}
         shown = tuple({name: str(each.get(key))[:32] for name, key in names.items()} for each in found)
         return Opening(count=len(found), records=shown)
 
+    def _openings(self) -> list[Entry]:
+        return [each for each in self._log.entries if each.record.get("kind") == _KIND or not each.sound]
+
+
+def _span(parts: Split) -> tuple[date, date]:
+    if parts.holdout_days is None:
+        raise SettingError("there is no vintage in the holdout, so there is nothing to open: give an earlier holdout_start, or more bars")
+    return parts.holdout_days
+
+
+def _is_whole(entry: Entry) -> bool:
+    return entry.sound and "marks" in entry.record
+
+
+def _is_kin(entry: Entry, marks: Mapping[str, Any], lineage: str) -> bool:
+    """Whether a whole record of an opening is of the lineage, by its name or by its marks."""
+    record = entry.record
+    return _is_whole(entry) and (record["lineage"] == lineage or same_lineage(record["marks"], marks))
+
+
+def opened_before(path: Path, data: Dataset) -> tuple[date | None, str]:
+    """First day of the earliest holdout of these data that was ever opened, None where none was; and why that cannot be told, else "".
+
+    Reads a log that is there, and never makes one. Openings are of these data where the lineage is the same.
+    """
+    try:
+        if not path.exists():
+            return None, ""
+        with _in_our_words():
+            entries = [each for each in Ledger(path).entries if _is_whole(each)]
+    except (DatasetError, OSError) as error:
+        return None, f"whether develop vintages were holdout before cannot be told: {error}"
+    if not entries:
+        return None, ""
+    marks = marks_of(data)
+    lineages = {each.record["lineage"] for each in entries if _is_kin(each, marks, "")}
+    return min(
+        (date.fromisoformat(each.record["holdout_start"]) for each in entries if each.record["lineage"] in lineages), default=None
+    ), ""
+
 
 def openings_of(path: Path) -> pl.DataFrame:
-    """Every opening of a lock box in order: opened_at, asked_by, holdout_start, box, vintages, synthetic, sound.
+    """Every opening of a lock box in order: opened_at, asked_by, lineage, holdout_start, first, last, vintages, synthetic, sound.
 
-    box: digest of bars and start, by which openings count together. sound: False for a line that was altered before the log was accepted
-    as it is. Empty where there is no such file; raises DatasetError where it was altered.
+    lineage: by which data openings count together, where the days from first to last (of the vintages) overlap. sound: False for a line
+    that was altered before the log was accepted as it is. Empty where there is no such file; raises DatasetError where it was altered.
     """
     with _in_our_words():
         entries = Ledger(path).entries

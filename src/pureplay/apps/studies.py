@@ -17,7 +17,7 @@ from pureplay.errors import DatasetError, PureplayError, SettingError
 from pureplay.parallel import require_address, workers
 from pureplay.reports.study import render_study
 from pureplay.signals.settings import Construction
-from pureplay.storage import only_writer
+from pureplay.storage import MANIFEST, only_writer
 from pureplay.studies.records import ProductStudy
 from pureplay.studies.study import StudySpec, input_digest, run_study
 
@@ -106,6 +106,11 @@ def _remove(work: Path) -> None:
     """Remove the finished pieces, for they have served, unless another run has taken them up."""
     try:
         with only_writer(work):
+            for piece in work.iterdir():  # the manifest last: without it a kill would leave pieces that no run takes for its own
+                if piece.is_dir():
+                    shutil.rmtree(piece, ignore_errors=True)
+                elif piece.name != MANIFEST:
+                    piece.unlink(missing_ok=True)
             shutil.rmtree(work, ignore_errors=True)
     except (DatasetError, OSError):
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from pureplay.dataset import Dataset
 from pureplay.errors import SettingError, TableError
 from pureplay.graph.amplifier_kernels import counterparties
 from pureplay.graph.amplifier_record import RELATIONS, AmplifierGraph, Relation, row_starts
+from pureplay.graph.firms import begun, known_nodes
 from pureplay.market import Market, load_market
 from pureplay.panel import Axes, FloatArray, IndexArray
 from pureplay.parallel import over_blocks
@@ -22,6 +24,7 @@ from pureplay.stats.given import is_number
 __all__ = ["amplifier_graph", "month_starts"]
 
 Int64Array = npt.NDArray[np.int64]
+_NEVER: Final = np.datetime64("9999-12-31")
 
 
 def amplifier_graph(
@@ -41,12 +44,14 @@ def amplifier_graph(
     share of i's revenue that lies in products which (peer) j is in, (upstream) take an input from a product that j is in, or
     (downstream) are an input of a product that j is in. It is a share of the focal's revenue, so it need not be the same the other way
     round: a conglomerate is wholly beside its small rival's product, the rival only beside a part of it. Other listings of the issuer, the
-    focal itself, and names that have not yet traded are left out. Weights are rounded to 6 decimals; one that rounds to 0 has no row.
+    focal itself, and names that have not yet traded or are delisted are left out. Weights are rounded to 6 decimals;
+    one that rounds to 0 has no row.
 
     data: bars, segments, taxonomy; filings and assets where present; supply_edges for upstream and downstream. dates: sessions; None =
     the first of each month, which needs no look ahead to be told. level: of the product tree at which mixes are compared. An edge
     between deeper products counts for the products of the level above them, one between products higher up for all below; one
-    that joins a product of the level with itself says nothing at that level and is left out. core_only: only core edges. buffer_days,
+    that joins a product of the level with itself says nothing at that level and is left out. A product counts once it and all above it
+    have begun, in filings published from then on, and an edge once both of its products have. core_only: only core edges. buffer_days,
     stale_months: see `products.mix`. relations: None = peer, and the others where there are supply edges.
 
     Every row rests on what both parties had filed by then: eff_date, the later of the two, is never after trade_date. Raises SettingError
@@ -56,10 +61,12 @@ def amplifier_graph(
     chosen = _relations(data, relations)
     market = load_market(data)
     rows = _rows(market.axes, dates)
-    taxonomy = Taxonomy.from_table(data.frame("taxonomy"))
-    mix = revenue_mix(filed_lines(data), taxonomy, market.axes, level=level, buffer_days=buffer_days, stale_months=stale_months)
+    table = data.frame("taxonomy").sort("product")
+    taxonomy = begun(Taxonomy.from_table(table), table)
+    lines = known_nodes(filed_lines(data), taxonomy)
+    mix = revenue_mix(lines, taxonomy, market.axes, level=level, buffer_days=buffer_days, stale_months=stale_months)
     links = _links(data, taxonomy, mix, level, core_only) if set(chosen) - {"peer"} else None
-    active = _active(market, mix, rows)
+    active = _active(data, market, mix, rows)
     parts: list[tuple[Int64Array, IndexArray, FloatArray] | None] = [None] * (rows.size * len(chosen))
 
     def block(start: int, stop: int) -> None:
@@ -125,10 +132,21 @@ def _rows(axes: Axes, dates: Sequence[date] | DayArray | None) -> Int64Array:
     return rows
 
 
-def _active(market: Market, mix: Mix, rows: Int64Array) -> IndexArray:
-    """Filing in use of each stock at each vintage, -1 where it has none or has not traded yet."""
+def _active(data: Dataset, market: Market, mix: Mix, rows: Int64Array) -> IndexArray:
+    """Filing in use of each stock at each vintage, -1 where it has none, has not traded yet, or is delisted by then."""
     first = np.where(market.traded.any(axis=0), market.traded.argmax(axis=0), market.axes.shape[0])
-    return np.where(first[None, :] <= rows[:, None], mix.active[rows], -1).astype(np.int32)
+    listed = (first[None, :] <= rows[:, None]) & (market.axes.sessions.dates[rows][:, None] < _delisted(data, market.axes)[None, :])
+    return np.where(listed, mix.active[rows], -1).astype(np.int32)
+
+
+def _delisted(data: Dataset, axes: Axes) -> DayArray:
+    """Last trading day of each stock that is known to have one; else never."""
+    out = np.full(len(axes.assets), _NEVER)
+    if "delist_date" in data.columns("assets"):
+        known = data.frame("assets", ["asset", "delist_date"]).drop_nulls()
+        column = axes.asset_index(known["asset"])
+        out[column[column >= 0]] = known["delist_date"].to_numpy().astype("datetime64[D]")[column >= 0]
+    return out
 
 
 def _party(mix: Mix, active: IndexArray) -> DayArray:
@@ -138,17 +156,23 @@ def _party(mix: Mix, active: IndexArray) -> DayArray:
 
 
 def _links(data: Dataset, taxonomy: Taxonomy, mix: Mix, level: Level, core_only: bool) -> pl.DataFrame:
-    """Edges between groups of the mix: supplier, customer (numbers of groups), start, end."""
+    """Edges between groups of the mix: supplier, customer (numbers of groups), start, end.
+
+    A node that is yet to begin is not in the tree as it was known before, so an edge starts no earlier than its two nodes.
+    """
     held = data.columns("supply_edges")
     edges = data.frame("supply_edges")
     if core_only and "is_core" in held:
         edges = edges.filter(pl.col("is_core").fill_null(True))
     end = pl.col("end_date") if "end_date" in held else pl.lit(None, dtype=pl.Date)
+    supplier, customer = taxonomy.node(edges["supplier_product"]), taxonomy.node(edges["customer_product"])
+    start = np.append(taxonomy.start, _NEVER)  # -1, a node that the tree lacks, reads the last
+    begins = pl.Series(np.maximum(start[supplier], start[customer])).cast(pl.Date)
     edges = edges.select(
-        start="start_date",
+        start=pl.max_horizontal(pl.col("start_date"), begins),
         end=end,
-        _supplier=pl.Series(taxonomy.node(edges["supplier_product"]), dtype=pl.Int64),
-        _customer=pl.Series(taxonomy.node(edges["customer_product"]), dtype=pl.Int64),
+        _supplier=pl.Series(supplier, dtype=pl.Int64),
+        _customer=pl.Series(customer, dtype=pl.Int64),
     )
     stands_for = _stands_for(taxonomy, mix, level)
     for end_of in ("supplier", "customer"):

@@ -1,5 +1,6 @@
 """The user's own correlation matrix, with the correlations that nothing structural explains taken down."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pureplay.errors import SettingError, TableError
+from pureplay.frames import AnyFrame, to_polars
 from pureplay.graph.nearest_correlation import nearest_correlation
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.stats.given import is_number
@@ -23,7 +25,7 @@ _ROUNDING: Final = 1e-8  # what a matrix written to a file and read again may be
 
 def discount(
     correlation: Matrix,
-    edges: pl.DataFrame,
+    edges: AnyFrame,
     *,
     assets: list[str] | tuple[str, ...] | None = None,
     method: DiscountMethod = "retention",
@@ -35,8 +37,10 @@ def discount(
     """The matrix with its dark pairs discounted: symmetric, unit diagonal, no eigenvalue below -1e-10, of the kind that was given.
 
     correlation: polars frame with a column `asset` and one column an asset; polars frame a, b, correlation with each pair once or
-    both ways (the diagonal may be left out); pandas frame with the assets as index and columns; or a numpy array with `assets`.
-    edges: one vintage of the comovement_edges feed: ts_a, ts_b, dark, for "expected" also trailing_corr and expected_fwd_corr.
+    both ways (the diagonal may be left out), or pandas frame of these columns; pandas frame with the assets as index and columns; or a
+    numpy array with `assets`. Assets are codes as text.
+    edges: one vintage of the comovement_edges feed, a frame of any kind: ts_a, ts_b, dark,
+    for "expected" also trailing_corr and expected_fwd_corr.
 
     Pairs that the graph confirms keep their correlation; dark pairs have it multiplied by dark_factor, or with method "expected" by
     expected_fwd_corr / trailing_corr between 0 and largest_ratio (by dark_factor where either is null, or the trailing one is below 0.05
@@ -49,7 +53,7 @@ def discount(
     singular, so no single correlation can change alone. Shrink it first. Edges of other assets are passed over.
 
     Raises SettingError, and TableError for a matrix that is not symmetric, has NaN, a diagonal other than 1, values beyond 1 or
-    an asset twice.
+    an asset twice, for codes that are not text, and where no asset is in the graph.
     """
     given: Any = correlation
     values, names = _read(given, assets)
@@ -68,7 +72,7 @@ def discount(
 
 def discount_factors(
     assets: list[str] | tuple[str, ...],
-    edges: pl.DataFrame,
+    edges: AnyFrame,
     *,
     method: DiscountMethod = "retention",
     dark_factor: float = 0.8,
@@ -79,7 +83,7 @@ def discount_factors(
     """What `discount` multiplies each pair's correlation by: (assets, assets), symmetric, 1 on the diagonal; same settings and errors."""
     _require_share("unlisted_factor", unlisted_factor)
     _require_share("strength", strength)
-    listed = _listed(assets, edges, method)
+    listed = _listed(assets, to_polars(edges, "edges"), method)
     trailing, expected = (
         listed[name].cast(pl.Float64).fill_null(np.nan).to_numpy() if method == "expected" else np.full(listed.height, np.nan)
         for name in ("trailing_corr", "expected_fwd_corr")
@@ -130,8 +134,14 @@ def _listed(assets: list[str] | tuple[str, ...], edges: pl.DataFrame, method: st
         raise TableError(f"edges lack {', '.join(absent)}; they have {', '.join(edges.columns)}: give one vintage of comovement_edges")
     if edges["dark"].dtype != pl.Boolean or edges["dark"].null_count():
         raise TableError(f"dark is {edges['dark'].dtype} with {edges['dark'].null_count()} nulls: it must be true or false on every edge")
+    _require_codes(assets)
+    out = edges.select(pl.col("ts_a", "ts_b").cast(pl.String), *wanted[2:])
+    if assets and not pl.concat([out["ts_a"], out["ts_b"].rename("ts_a")]).is_in(list(assets)).any():
+        raise TableError(
+            f"none of the {len(assets)} assets is in the graph of this vintage, which names {', '.join(out['ts_a'].head(3)) or 'no pair'}; "
+            f"the assets are {', '.join(assets[:3])}: give them the codes of the graph"
+        )
     place = pl.DataFrame({"_name": list(assets), "_place": range(len(assets))}, schema={"_name": pl.String, "_place": pl.Int64})
-    out = edges.select(wanted)
     for end in ("a", "b"):
         out = out.join(place.rename({"_name": f"ts_{end}", "_place": f"_{end}"}), on=f"ts_{end}", how="inner")
     low, high = pl.min_horizontal("_a", "_b"), pl.max_horizontal("_a", "_b")
@@ -142,6 +152,28 @@ def _listed(assets: list[str] | tuple[str, ...], edges: pl.DataFrame, method: st
     return out
 
 
+def _require_codes(assets: list[str] | tuple[str, ...]) -> None:
+    given: Sequence[object] = assets
+    strange = [each for each in given if not isinstance(each, str)]
+    if strange:
+        raise TableError(
+            f"{len(strange)} of the {len(assets)} assets are no text, such as {strange[0]!r}: give codes as the graph has them, '600519.SH'"
+        )
+
+
+def _long_frame(given: Any) -> pl.DataFrame | None:
+    """Rows a, b, correlation of a polars or pandas frame that has them; None for a matrix."""
+    if isinstance(given, pl.DataFrame):
+        return given if set(_LONG) <= set(given.columns) else None
+    if not _is_pandas(given) or not set(_LONG) <= {*given.columns, *given.index.names} or list(given.index) == list(given.columns):
+        return None
+    return to_polars(given, "correlation")
+
+
+def _is_pandas(given: Any) -> bool:
+    return hasattr(given, "to_numpy") and hasattr(given, "index") and hasattr(given, "columns")
+
+
 def _read(given: Any, assets: list[str] | tuple[str, ...] | None) -> tuple[FloatArray, list[str]]:
     if isinstance(given, np.ndarray):
         if assets is None:
@@ -149,9 +181,12 @@ def _read(given: Any, assets: list[str] | tuple[str, ...] | None) -> tuple[Float
         return _checked(given, list(assets))
     if assets is not None:
         raise SettingError("a frame names its assets itself: leave assets out")
+    long = _long_frame(given)
+    if long is not None:
+        return _from_long(long)
     if isinstance(given, pl.DataFrame):
-        return _from_long(given) if set(_LONG) <= set(given.columns) else _from_wide(given)
-    if hasattr(given, "to_numpy") and hasattr(given, "index") and hasattr(given, "columns"):
+        return _from_wide(given)
+    if _is_pandas(given):
         rows, columns = list(given.index), list(given.columns)
         if rows != columns:
             raise TableError(f"the index ({len(rows)}) and the columns ({len(columns)}) differ: both must be the assets, in one order")
@@ -219,11 +254,14 @@ def _checked(values: npt.NDArray[Any], names: list[str]) -> tuple[FloatArray, li
 def _written(given: Any, values: FloatArray, names: list[str]) -> Any:
     if isinstance(given, np.ndarray):
         return values
+    long = _long_frame(given)
+    if long is not None:
+        place = {name: row for row, name in enumerate(names)}
+        one, two = ([place[name] for name in long[end].cast(pl.String)] for end in ("a", "b"))
+        found = values[one, two]
+        is_polars = isinstance(given, pl.DataFrame)
+        return given.with_columns(correlation=pl.Series(found, dtype=pl.Float64)) if is_polars else given.assign(correlation=found)
     if not isinstance(given, pl.DataFrame):
         return type(given)(values, index=given.index, columns=given.columns)
-    if set(_LONG) <= set(given.columns):
-        place = {name: row for row, name in enumerate(names)}
-        one, two = ([place[name] for name in given[end].cast(pl.String)] for end in ("a", "b"))
-        return given.with_columns(correlation=pl.Series(values[one, two], dtype=pl.Float64))
-    found = pl.DataFrame(values, schema=dict.fromkeys(names, pl.Float64)).with_columns(asset=given["asset"])
-    return found.select(given.columns)
+    wide = pl.DataFrame(values, schema=dict.fromkeys(names, pl.Float64)).with_columns(asset=given["asset"])
+    return wide.select(given.columns)

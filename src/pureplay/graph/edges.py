@@ -15,7 +15,7 @@ from pureplay.graph.baseline import random_pairs
 from pureplay.graph.comention import News, co_mentions, load_news, tender_pairs
 from pureplay.graph.ground import Ground, load_ground
 from pureplay.graph.lamps import lamps_at, linked_pairs
-from pureplay.graph.model import Model, predict
+from pureplay.graph.model import Model, predict, require_model
 from pureplay.graph.settings import GraphSettings
 from pureplay.graph.structure import Structure, load_structure
 from pureplay.panel import BoolArray, FloatArray, IndexArray
@@ -74,7 +74,10 @@ def edges_of(inputs: GraphInputs, row: int, *, model: Model | None = None, in_sa
     they counted. trailing_corr: null where a stock traded on less than half of the window or did not move. peer_depth: null where a firm
     has no entry in the product tree; such a pair is neither confirmed by products nor dark. expected_fwd_corr: forecast of the model, null
     without one, and in vintages that its fit has seen the future of, unless in_sample asks for them: a column `in_sample` then marks them.
+    Raises SettingError for a model of other graph settings or of another version.
     """
+    if model is not None:
+        require_model(model, inputs.settings)
     axes = inputs.ground.axes
     pairs = substrate(inputs, row)
     lamps = lamps_at(inputs.structure, row, pairs.a, pairs.b, bids=_bids(inputs, row))
@@ -120,7 +123,9 @@ def build_panel(
     take part; the others are counted. Two listings of one issuer are no pair of firms: their correlation would pass for that of
     affiliates, so they are left out as well, and never drawn as a random pair. The count: date, pairs, random, names, confirmed, dark,
     product_peer, the four lamps, bid, unmapped (pairs left out because a firm has no entry in the tree), untraded (left out because a
-    stock does not trade), one_issuer (left out as two listings of one), widened, short, beyond_one. Raises InsufficientDataError where
+    stock does not trade), no_size (because
+    one that trades has no size), one_issuer (left out as two listings of one), widened, short, beyond_one. Raises
+    InsufficientDataError where
     there is no vintage, or no pair in any.
     """
     if not rows.size:
@@ -139,10 +144,12 @@ def build_panel(
     parts, counts = [made[number][0] for number in range(rows.size)], [made[number][1] for number in range(rows.size)]
     starts = np.concatenate([[0], np.cumsum([part.a.size for part in parts])]).astype(np.int64)
     if not starts[-1]:
-        unmapped, untraded = (sum(int(str(count[name])) for count in counts) for name in ("unmapped", "untraded"))
+        left_out = ("unmapped", "untraded", "no_size")
+        unmapped, untraded, no_size = (sum(int(str(count[name])) for count in counts) for name in left_out)
         raise InsufficientDataError(
             f"none of the {rows.size} vintages has a pair: {unmapped} were left out because a stock has no entry in the product tree "
-            f"(products = {inputs.settings.products!r}) and {untraded} because one does not trade or has no size. Give news or links of "
+            f"(products = {inputs.settings.products!r}), {untraded} because one does not trade and {no_size} because one has no size. "
+            f"Give news or links of "
             "the months that the bars cover, on stocks that segments or industries describe"
         )
     a, b = np.concatenate([part.a for part in parts]), np.concatenate([part.b for part in parts])
@@ -185,7 +192,8 @@ def _part(inputs: GraphInputs, row: int, seed: int, listings: Pairs) -> tuple[_P
     company = inputs.structure.owners.company
     trading, twins = eligible[found.a] & eligible[found.b], (company[found.a] >= 0) & (company[found.a] == company[found.b])
     taken = trading & ~twins
-    known = mapped[found.a] & mapped[found.b]
+    known, traded = mapped[found.a] & mapped[found.b], ground.market.traded[row]
+    there = known & traded[found.a] & traded[found.b]
     a, b = found.a[taken], found.b[taken]
     day = ground.axes.sessions.dates[row]
     drawn = random_pairs(
@@ -210,7 +218,8 @@ def _part(inputs: GraphInputs, row: int, seed: int, listings: Pairs) -> tuple[_P
         "dark": int((~confirmed).sum()),
         **{name: int(getattr(own, name).sum()) for name in ("product_peer", *LAMPS, "bid")},
         "unmapped": int((~known).sum()),
-        "untraded": int((known & ~trading).sum()),
+        "untraded": int((known & ~there).sum()),
+        "no_size": int((there & ~trading).sum()),
         "one_issuer": int((trading & twins).sum()),
         "widened": drawn.widened,
         "short": drawn.short,

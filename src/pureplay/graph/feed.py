@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,9 @@ from pureplay.errors import DatasetError, InsufficientDataError, SettingError
 from pureplay.graph.discount import DiscountMethod, discount
 from pureplay.graph.edges import GraphInputs, edges_of, load_inputs
 from pureplay.graph.ground import month_ends
-from pureplay.graph.model import Model
+from pureplay.graph.model import Model, require_model
 from pureplay.graph.settings import GraphSettings
+from pureplay.stats.given import require_whole
 from pureplay.storage import file_sha256
 
 __all__ = ["EDGES", "MODEL_FILE", "PEERS", "Graph", "build_graph", "peer_lists", "read_model", "vintage_rows"]
@@ -73,8 +74,10 @@ class Graph:
     def edges(self, day: date) -> pl.DataFrame:
         """Edges of the vintage that serves a day: the last one on or before it. Columns of `graph.edges_of`.
 
-        Raises InsufficientDataError where no vintage is that old, DatasetError where its file was changed or has gone.
+        day: a date, or a moment, which counts as the date that it states. Raises SettingError for anything else, InsufficientDataError
+        where no vintage is that old, DatasetError where its file was changed or has gone.
         """
+        day = _date(day)
         known = [each for each in self.dates if each <= day]
         if not known:
             first = self.dates[0] if self.dates else "none"
@@ -91,8 +94,10 @@ class Graph:
     def peers(self, asset: str, day: date, *, names: int | None = None) -> pl.DataFrame:
         """Ranked peers of a stock on a day: rank, peer and what the feed says of the pair; columns of `peer_lists`.
 
-        Raises SettingError for a stock without a pair in the vintage.
+        names: how many, at least 1; None = all. Raises SettingError for a stock without a pair in the vintage.
         """
+        if names is not None:
+            require_whole(names, "names", 1)
         found = peer_lists(self.edges(day)).filter(pl.col("ts_code") == asset)
         if not found.height:
             raise SettingError(f"{asset} has no pair on {day}: check the code, or name a stock that the news names with others")
@@ -135,10 +140,15 @@ def build_graph(
 ) -> Graph:
     """Build vintages in memory: by default one at the last session of every month that has a whole trailing window.
 
-    dates: vintages to build, each on its last session on or before the day. model, in_sample: see `graph.edges_of`. Raises TableError for
-    absent tables, InsufficientDataError for a day without enough sessions before it.
+    dates: vintages to build, at least one, each on its last session on or before the day. model, in_sample: see `graph.edges_of`.
+    Raises SettingError for settings or days that are none and for a model of another graph or version, TableError for absent tables,
+    InsufficientDataError for a day without enough sessions before it.
     """
+    if settings is not None and not isinstance(settings, GraphSettings):
+        raise SettingError(f"settings must be GraphSettings, not a {type(settings).__name__}: give GraphSettings(…)")
     settings = settings or GraphSettings()
+    if model is not None:
+        require_model(model, settings)
     inputs = load_inputs(data, settings)
     frames: dict[date, pl.DataFrame] = {}
     rows = vintage_rows(inputs, dates).tolist()
@@ -151,13 +161,19 @@ def build_graph(
 
 
 def vintage_rows(inputs: GraphInputs, dates: Sequence[date] | None) -> npt.NDArray[np.int64]:
-    """Sessions of the vintages asked for, ascending: of month ends, or the last on or before each day; raises InsufficientDataError."""
+    """Sessions of the vintages asked for, ascending: of month ends, or the last on or before each day.
+
+    Raises InsufficientDataError for a day without enough sessions before it, SettingError for an empty list and for what is no day.
+    """
     axes, needed = inputs.ground.axes, inputs.settings.trailing_sessions
     if dates is None:
         rows = month_ends(axes, sessions=needed)
         if not rows.size:
             raise InsufficientDataError(f"no month ends with {needed} sessions up to it: give more bars, name dates, or shorten the window")
         return rows
+    dates = [_date(day) for day in dates]
+    if not dates:
+        raise SettingError("no day is named: give at least one, or None for every month end")
     rows = np.array([int(np.searchsorted(axes.sessions.dates, np.datetime64(day), side="right")) - 1 for day in dates], dtype=np.int64)
     early = [day.isoformat() for day, row in zip(dates, rows.tolist(), strict=True) if row + 1 < needed]
     if early:
@@ -168,20 +184,32 @@ def vintage_rows(inputs: GraphInputs, dates: Sequence[date] | None) -> npt.NDArr
 def peer_lists(edges: pl.DataFrame) -> pl.DataFrame:
     """Ranked peers of every stock of a vintage, the `comovement_peers` feed.
 
-    Columns trade_date, ts_code, rank (1 = best), peer, expected_fwd_corr, trailing_corr, n_lamps, confirmed, dark, comention_strength.
+    Columns trade_date, ts_code, rank (1 = best), peer, expected_fwd_corr, trailing_corr, n_lamps, confirmed, dark, comention_strength;
+    in_sample where the edges have it (a forecast that has seen its outcome).
+
     By expected_fwd_corr; pairs without one, which are all where there is no model, by whether they are confirmed, then by trailing_corr,
     strength and code; null comes last. Sorted by ts_code and rank.
     """
+    said = (*_SAID, *(["in_sample"] if "in_sample" in edges.columns else []))
     both = pl.concat(
         [
-            edges.select("trade_date", pl.col(one).alias("ts_code"), pl.col(other).alias("peer"), *_SAID)
+            edges.select("trade_date", pl.col(one).alias("ts_code"), pl.col(other).alias("peer"), *said)
             for one, other in (("ts_a", "ts_b"), ("ts_b", "ts_a"))
         ]
     )
     keys = ["ts_code", "expected_fwd_corr", "confirmed", "trailing_corr", "comention_strength", "peer"]
     order = both.sort(keys, descending=[False, True, True, True, True, False], nulls_last=True)
     ranked = order.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("ts_code"))
-    return ranked.select("trade_date", "ts_code", "rank", "peer", *_SAID)
+    return ranked.select("trade_date", "ts_code", "rank", "peer", *said)
+
+
+def _date(day: object) -> date:
+    """The day itself; a moment is the day that it states."""
+    if isinstance(day, datetime):
+        return day.date()
+    if not isinstance(day, date):
+        raise SettingError(f"a day must be a datetime.date, not {day!r}: give date(2022, 6, 30)")
+    return day
 
 
 def read_model(path: Path | str) -> Model:

@@ -14,7 +14,7 @@ from pureplay.products.mix import SHARE_TOLERANCE, Mix, filed_lines, industry_mi
 from pureplay.products.taxonomy import Taxonomy
 from pureplay.schemas import UNMAPPED
 
-__all__ = ["Filed", "Firms", "IndustryTree", "ProductTree", "load_industries", "load_products"]
+__all__ = ["Filed", "Firms", "IndustryTree", "ProductTree", "begun", "known_nodes", "load_industries", "load_products"]
 
 _NEVER: Final = np.datetime64("9999-12-31")
 
@@ -133,8 +133,8 @@ class IndustryTree:
 def load_products(data: Dataset, axes: Axes, settings: GraphSettings) -> ProductTree:
     """Tree and filings of a dataset that has segments and a taxonomy."""
     table = data.frame("taxonomy").sort("product")
-    tree = _begun(Taxonomy.from_table(table), table)
-    lines = _known_nodes(filed_lines(data), tree)
+    tree = begun(Taxonomy.from_table(table), table)
+    lines = known_nodes(filed_lines(data), tree)
     buffer, stale = settings.buffer_days, settings.stale_months
     every = replace(tree, leaf_until=np.full(len(tree.products), _NEVER))  # so that each node speaks for itself
     reported = revenue_mix(lines, every, axes, level="leaf", buffer_days=buffer, stale_months=stale)
@@ -159,7 +159,7 @@ def load_industries(data: Dataset, axes: Axes, schemes: tuple[str, ...]) -> Indu
     return IndustryTree(schemes=schemes, mixes=tuple(industry_mix(data, axes, each) if each in known else None for each in schemes))
 
 
-def _begun(tree: Taxonomy, table: pl.DataFrame) -> Taxonomy:
+def begun(tree: Taxonomy, table: pl.DataFrame) -> Taxonomy:
     """The tree with each node starting no earlier than those above it; one whose parent the table lacks never starts.
 
     A parent that is yet to come is not in the table as it was known before, so its children hung in the air.
@@ -172,7 +172,7 @@ def _begun(tree: Taxonomy, table: pl.DataFrame) -> Taxonomy:
     return replace(tree, start=start)
 
 
-def _known_nodes(lines: pl.DataFrame, tree: Taxonomy) -> pl.DataFrame:
+def known_nodes(lines: pl.DataFrame, tree: Taxonomy) -> pl.DataFrame:
     """Lines with revenue at nodes that had not begun when the filing came out counted in the total only."""
     begins = pl.DataFrame({"product": pl.Series(tree.products, dtype=pl.String), "_begins": pl.Series(tree.start).cast(pl.Date)})
     early = (pl.col("_begins") > pl.col("publish_date")).fill_null(False)

@@ -70,7 +70,8 @@ class Split:
 
     develop: the forward window ends before the first session of the holdout. embargo: earlier than the holdout, with a forward window
     that reaches into it. holdout: on or after holdout_start. no_forward: the forward window passes the end of the data. holdout_start:
-    None where it was not given and no vintage has pairs and a forward window.
+    None where it was not given and no vintage has pairs and a forward window. holdout_days: first and last vintage of the holdout, None
+    where it has none.
     """
 
     develop: VintageArray
@@ -78,6 +79,7 @@ class Split:
     holdout: VintageArray
     no_forward: VintageArray
     holdout_start: date | None
+    holdout_days: tuple[date, date] | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -109,6 +111,7 @@ def split(panel: PairPanel, *, holdout_start: date | None, forward_sessions: int
         holdout=np.flatnonzero(held),
         no_forward=np.flatnonzero(~measured),
         holdout_start=None if start is None else start.item(),
+        holdout_days=(_day(panel.dates[held][0]), _day(panel.dates[held][-1])) if held.any() else None,
     )
 
 
@@ -240,11 +243,6 @@ def _left_out_mse(panel: PairPanel, found: FamaMacBeth, common: npt.NDArray[np.b
 def _vintage_mse(panel: PairPanel, terms: Mapping[str, float], part: slice) -> float:
     error = panel.forward[part] - expected(terms, panel.trailing[part], panel.lamps.take(part), panel.news[part])
     return float(np.mean(error[np.isfinite(error)] ** 2))
-
-
-def _mean(column: FloatArray) -> float:
-    known = column[np.isfinite(column)]
-    return float(known.mean()) if known.size else math.nan
 
 
 def _terms(names: tuple[str, ...], values: FloatArray | list[float]) -> dict[str, float]:

@@ -156,7 +156,7 @@ def _known(edges: VintageEdges) -> FloatArray:
 
 
 def _nearest(vintage: Vintage, focal: npt.NDArray[np.int64], count: int) -> Ranked:
-    """The `count` usable names of other issuers of the highest trailing correlation with each focal stock, with ties at the end measured pair by pair."""
+    """The `count` usable names of other issuers with the highest trailing correlation; ties at the end are measured pair by pair."""
     usable = vintage.usable
     near = vintage.window.rows(focal)
     near[:, ~usable] = np.nan

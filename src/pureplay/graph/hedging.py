@@ -59,12 +59,11 @@ class Hedges:
         arms: the arms to compare (default all); arms left out do not drop stock-months. mask: stock-months to use, such as the members
         of an index. Columns arm, names, variance_cut (mean), median_cut, beats_industry (share of the stock-months with a larger cut
         than the industry basket; null without that arm), turnover (mean over the stock-months that have one), stock_months, dropped
-        (stock-months with a forward window that are not matched).
+        (stock-months with a forward window that are not matched), complete (stock-months with a forward window for which this arm has a
+        figure by itself: the arm with the fewest decides which months are compared).
         """
         chosen, inside = self._chosen(arms), self._mask(mask) & self.has_forward
-        rows = [
-            self._row(arm, names, inside & self.matched(names, arms=arms), int(inside.sum())) for arm in chosen for names in self.counts
-        ]
+        rows = [self._row(arm, names, inside & self.matched(names, arms=arms), inside) for arm in chosen for names in self.counts]
         return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
 
     def sizes(
@@ -82,10 +81,10 @@ class Hedges:
         for number in range(1, groups + 1):
             inside = (group == number) & self.has_forward
             kept = inside & self.matched(names, arms=arms)
-            rows += [(number, *self._row(arm, self.counts[at], kept, int(inside.sum()))) for arm in self._chosen(arms)]
+            rows += [(number, *self._row(arm, self.counts[at], kept, inside)) for arm in self._chosen(arms)]
         return pl.DataFrame(rows, schema={"size_group": pl.Int64, **_COLUMNS}, orient="row")
 
-    def _row(self, arm: int, names: int, kept: BoolArray, total: int) -> tuple[object, ...]:
+    def _row(self, arm: int, names: int, kept: BoolArray, inside: BoolArray) -> tuple[object, ...]:
         at, used = self._position(names), int(kept.sum())
         cut, moved = self.cut[arm, at, kept], self.turnover[arm, at, kept]
         moved, beats = moved[np.isfinite(moved)], None
@@ -101,7 +100,8 @@ class Hedges:
             beats,
             float(moved.mean()) if moved.size else None,
             used,
-            total - used,
+            int(inside.sum()) - used,
+            int(np.isfinite(self.cut[arm, at, inside]).sum()),
         )
 
     def _chosen(self, arms: Sequence[str] | None) -> list[int]:
@@ -132,6 +132,7 @@ _COLUMNS: Final = {
     "turnover": pl.Float64,
     "stock_months": pl.Int64,
     "dropped": pl.Int64,
+    "complete": pl.Int64,
 }
 
 
@@ -172,8 +173,7 @@ def hedge(
     for number, each in enumerate(baskets.values()):
         width = min(counts[-1], each.shape[1])
         lists[number, :, :width] = each[:, :width]
-    blocks = [np.full((len(arms), len(counts), vintage.size), np.nan) for _ in range(3)]
-    cut, ratio, turnover = blocks
+    cut, ratio, turnover = (np.full((len(arms), len(counts), vintage.size), np.nan) for _ in range(3))
     by_asset = np.ascontiguousarray(returns.T)
     level = np.full(returns.shape[0], np.nan) if index is None else np.ascontiguousarray(index, dtype=np.float64)
     labels = np.full((rows.size, 1), -1, dtype=np.int32) if industry is None else np.ascontiguousarray(industry, dtype=np.int32)
@@ -181,29 +181,8 @@ def hedge(
     sizes = np.asarray(counts, dtype=np.int64)
     at = np.array([arms.index(name) if name in series else -1 for name in (INDEX, INDUSTRY)], dtype=np.int64)
 
-    def work(start: int, stop: int) -> None:
-        cut_block(
-            by_asset,
-            rows,
-            vintage,
-            asset,
-            lists,
-            sizes,
-            level,
-            sums,
-            members,
-            labels,
-            twins,
-            at,
-            trailing,
-            forward,
-            cut,
-            ratio,
-            start,
-            stop,
-        )
-
-    over_blocks(work, vintage.size)
+    known = (by_asset, rows, vintage, asset, lists, sizes, level, sums, members, labels, twins, at, trailing, forward)
+    over_blocks(lambda start, stop: cut_block(*known, cut, ratio, start, stop), vintage.size)
     before = _before(vintage, asset)
     over_blocks(lambda start, stop: list_turnover(lists, before, sizes, turnover, start, stop), vintage.size)
     if at[1] >= 0:

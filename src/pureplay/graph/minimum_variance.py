@@ -23,7 +23,7 @@ __all__ = ["METHODS", "MinimumVariance", "minimum_variance", "portfolio_weights"
 
 METHODS: Final = ("shrunk", "discounted", "placebo", "constant", "equal")
 """Ledoit-Wolf correlations; the same discounted by the graph; the same with the graph's factors dealt out anew among its pairs; one
-correlation for all pairs; 1/N without any. Smaller correlations lower the risk whichever pairs they are of: only what
+correlation for all pairs; 1/N without any. Smaller correlations change the risk whichever pairs they are of: only what
 "discounted" gains over "placebo" is owed to the graph."""
 
 RowArray = npt.NDArray[np.int64]

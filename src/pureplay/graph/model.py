@@ -9,12 +9,14 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+import pureplay
 from pureplay.errors import DatasetError, SettingError
 from pureplay.graph.arrays import LAMPS, Lamps, PairPanel
+from pureplay.graph.settings import GraphSettings
 from pureplay.panel import BoolArray, FloatArray
 from pureplay.stats.given import is_number, is_whole_number
 
-__all__ = ["LIT_TERMS", "Model", "Variant", "design", "expected", "predict", "term_names"]
+__all__ = ["LIT_TERMS", "Model", "Variant", "design", "expected", "predict", "require_model", "term_names"]
 
 Variant = Literal["plain", "interactions"]
 
@@ -140,6 +142,17 @@ class Model:
         days = {name: date.fromisoformat(plain[name]) for name in _DAYS}
         terms = {name: float(plain["terms"][name]) for name in term_names(plain["variant"]) if name in plain["terms"]}
         return cls(**{**plain, **days, "dropped": tuple(plain["dropped"]), "terms": terms})
+
+
+def require_model(model: Model, settings: GraphSettings) -> None:
+    """Raise SettingError where a model was fitted on a graph of other settings, or by another version of pureplay."""
+    given, wanted = model.settings.get("graph"), settings.to_dict()
+    if given != wanted:
+        known = given if isinstance(given, Mapping) else {}
+        differ = ", ".join(sorted(name for name in {*known, *wanted} if known.get(name) != wanted.get(name)))
+        raise SettingError(f"the model was fitted on another graph ({differ} differ): take its settings, or run the study on these")
+    if model.version != pureplay.__version__:
+        raise SettingError(f"the model was fitted by pureplay {model.version}, this is {pureplay.__version__}: run the study again")
 
 
 def predict(model: Model, trailing: FloatArray, lamps: Lamps, news: BoolArray) -> FloatArray:

@@ -4,8 +4,8 @@ Each relation is a bipartite graph, focal stocks on one side and counterparties 
 makes them i → l and k → j, unless a stock would stand beside itself or its issuer, or twice beside the same one; so it keeps every
 degree (Milo et al. 2003, "On the uniform generation of random graphs with prescribed degree sequences"). The first vintage is swapped
 through. A later one takes over the rewired counterparty of every edge that was there before, and deals the places that are left among
-the edges that are not: a graph that is drawn afresh each month would be less steady than the one that it stands in for, and its figures
-would scatter less.
+the edges that are not, with some swaps more, so that it stays as far from the real one as a fresh draw: a graph that is
+drawn afresh each month would be less steady than the one that it stands in for, and its figures would scatter less.
 """
 
 from dataclasses import replace
@@ -58,16 +58,19 @@ def rewired(graph: AmplifierGraph, *, seed: int, swaps: int = 10) -> AmplifierGr
 def _rewire(starts: Int64Array, real: IndexArray, issuer: Int64Array, swaps: int, state: UintArray, out: IndexArray) -> None:
     """All vintages of a relation, one after the other. starts: (vintages, assets + 1)."""
     assets = issuer.size
-    taken = np.zeros((assets, assets), np.bool_)
+    taken, share = np.zeros((assets, assets), np.bool_), 1.0  # edges in common with the real graph, over those by chance
     for _ in range(3):
         _draw(state, 1)  # seeds next to one another part
     for v in range(starts.shape[0]):
         first, last = starts[v, 0], starts[v, assets]
         focal, made = _focals(starts[v]), out[first:last]
-        settled = v > 0 and _carry_over(starts[v - 1], starts[v], real, out, issuer, taken, state)
+        settled = v > 0 and _carry_over(
+            starts[v - 1], starts[v], real, out, issuer, taken, swaps, share * _by_chance(starts[v], real), state
+        )
         if not settled:
             _begin(focal, real[first:last], made, taken)
             _mix(focal, made, issuer, taken, swaps * made.size, state)
+            share = _common(starts[v], real, focal, made) / max(_by_chance(starts[v], real), 1.0)
         for e in range(made.size):
             taken[focal[e], made[e]] = False
 
@@ -123,9 +126,22 @@ def _mix(focal: IndexArray, made: IndexArray, issuer: Int64Array, taken: BoolArr
 
 @kernel
 def _carry_over(
-    before: Int64Array, now: Int64Array, real: IndexArray, out: IndexArray, issuer: Int64Array, taken: BoolArray, state: UintArray
+    before: Int64Array,
+    now: Int64Array,
+    real: IndexArray,
+    out: IndexArray,
+    issuer: Int64Array,
+    taken: BoolArray,
+    swaps: int,
+    most: float,
+    state: UintArray,
 ) -> bool:
-    """Rewire a vintage from the one before it; False, with nothing taken, where an edge found no place."""
+    """Rewire a vintage from the one before it; False, with nothing taken, where an edge found no place.
+
+    The places that are left are mostly those of this month's new counterparties, so that some edges are dealt the very one that they have
+    in the real graph: without more the rewired graph would come nearer to the real one month by month. Such edges are
+    swapped with others while it has more than `most` edges in common with the real graph.
+    """
     first, last = now[0], now[-1]
     focal, made = _focals(now), out[first:last]
     room = np.zeros(issuer.size, np.int64)
@@ -149,7 +165,50 @@ def _carry_over(
         for e in range(made.size):
             taken[focal[e], made[e]] = False
         return False
+    common = _common(now, real, focal, made)
+    for e in waiting:
+        if common > most and _is_real(now, real, focal[e], made[e]):
+            for _ in range(swaps):
+                x = _draw(state, made.size)
+                other = _is_real(now, real, focal[x], made[x])
+                if _swap(e, x, focal, made, issuer, taken, True):
+                    common += int(_is_real(now, real, focal[e], made[e])) + int(_is_real(now, real, focal[x], made[x])) - 1 - int(other)
+                    break
     return True
+
+
+@kernel
+def _is_real(now: Int64Array, real: IndexArray, i: int, j: int) -> bool:
+    """Whether the real graph puts j beside i; its counterparties are in ascending order."""
+    low, high = now[i], now[i + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if real[middle] < j:
+            low = middle + 1
+        else:
+            high = middle
+    return bool(low < now[i + 1] and real[low] == j)
+
+
+@kernel
+def _common(now: Int64Array, real: IndexArray, focal: IndexArray, made: IndexArray) -> int:
+    """Edges that the rewired vintage has in common with the real one."""
+    count = 0
+    for e in range(made.size):
+        count += int(_is_real(now, real, focal[e], made[e]))
+    return count
+
+
+@kernel
+def _by_chance(now: Int64Array, real: IndexArray) -> float:
+    """Real edges that a graph of the same degrees has by chance, roughly: the sum of d_i d_j / edges, each at most 1."""
+    edges, inward, total = now[-1] - now[0], np.zeros(now.size - 1, np.int64), 0.0
+    for j in real[now[0] : now[-1]]:
+        inward[j] += 1
+    for i in range(now.size - 1):
+        for e in range(now[i], now[i + 1]):
+            total += min(1.0, (now[i + 1] - now[i]) * inward[real[e]] / edges)
+    return total
 
 
 @kernel

@@ -48,7 +48,8 @@ class GraphSettings:
     deepest level. deep_peer: "depth"; "cosine", the cosine of the two mixes at leaves is at least min_cosine.
     core_only: only core input edges make a chain. disclosed_years: how long a disclosed link counts after its publication.
     min_stake: smallest stake that makes an affiliate; a stake that is not stated counts. interlocks: people on two boards count as
-    affiliates too. peer_confirms: whether a shallow product peer counts as confirmed.
+    affiliates too. peer_confirms: whether a shallow product peer counts as confirmed: in the columns confirmed and dark of
+    the feed, the arms of hedges and the groups of retention; the term dark of the regression and the substrate "links" stay as they are.
     buffer_days, stale_months: see `products.mix`.
     """
 

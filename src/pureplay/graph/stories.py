@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 
 from pureplay.errors import InsufficientDataError, SettingError
+from pureplay.graph.arrays import Lamps
 from pureplay.graph.comention import articles_of_pair, tender_pairs
 from pureplay.graph.edges import GraphInputs, edges_of, substrate
 from pureplay.graph.evidence import evidence
 from pureplay.graph.feed import peer_lists
 from pureplay.graph.lamps import lamps_at
-from pureplay.graph.model import Model, predict
-from pureplay.graph.story_records import ARTICLES, DAILY, EVIDENCE, LINKS, PEERS, Neighbourhood, PairStory
+from pureplay.graph.model import Model, predict, require_model
+from pureplay.graph.story_records import ARTICLES, DAILY, EVIDENCE, LINKS, PEERS, SHUT, Neighbourhood, PairStory
 from pureplay.panel import FloatArray, IndexArray
 from pureplay.stats.correlation import panel_correlations, window
 from pureplay.stats.given import is_whole_number
@@ -25,14 +26,25 @@ __all__ = ["Neighbourhood", "PairStory", "column_of", "neighbourhood", "pair_sto
 
 
 def pair_story(
-    inputs: GraphInputs, a: str, b: str, day: date, *, synthetic: bool, names: Mapping[str, str] | None = None, model: Model | None = None
+    inputs: GraphInputs,
+    a: str,
+    b: str,
+    day: date,
+    *,
+    synthetic: bool,
+    names: Mapping[str, str] | None = None,
+    model: Model | None = None,
+    holdout_start: date | None = None,
 ) -> PairStory:
     """Articles, lamps with evidence and both correlation windows of two stocks at the vintage of a day.
 
     The vintage is the last session on or before `day`. The pair need not be co-mentioned. All but the forward window is as known on the
-    vintage. synthetic: whether the data are simulated (`Dataset.notes`). names: names by code, for display. Raises SettingError for a code
-    that the data do not have or twice the same one, InsufficientDataError where the trailing window begins before the data.
+    vintage. synthetic: whether the data are simulated (`Dataset.notes`). names: names by code, for display. holdout_start: at a vintage on
+    or after it the forward window is left out, and a note says so. Raises SettingError for a code that the data do not have, twice the
+    same one or a model of another graph or version, InsufficientDataError where the trailing window begins before the data.
     """
+    if model is not None:
+        require_model(model, inputs.settings)
     row = _vintage(inputs, day)
     first, second = sorted((column_of(inputs, a), column_of(inputs, b)))
     if first == second:
@@ -43,7 +55,8 @@ def pair_story(
     strength, days = _mentions(inputs, row, first, second)
     confirmed = bool(lamps.confirmed(peer_confirms=settings.peer_confirms)[0])
     trailing, forward = _correlations(inputs, row, *columns)
-    rows = _windows(inputs, row)
+    shut = holdout_start is not None and _day(inputs, row) >= holdout_start
+    rows = {name: each for name, each in _windows(inputs, row).items() if name == "trailing" or not shut}
     codes = inputs.ground.axes.assets
     return PairStory(
         a=codes[first],
@@ -59,20 +72,15 @@ def pair_story(
         evidence=_evidence(inputs, row, first, second),
         trailing_corr=_known(trailing[0]),
         trailing_overlap=_overlap(inputs, rows["trailing"], first, second),
-        forward_corr=_known(forward[0]),
+        forward_corr=None if shut else _known(forward[0]),
         forward_overlap=_overlap(inputs, rows["forward"], first, second) if "forward" in rows else None,
-        expected_fwd_corr=None
-        if model is None or model.in_sample(_day(inputs, row))
-        else _known(predict(model, trailing, lamps, np.array([bool(strength) or strength is None]))[0]),
+        expected_fwd_corr=_expected(model, _day(inputs, row), trailing, lamps, bool(strength) or strength is None),
         daily=_daily(inputs, rows, first, second),
         comention_strength=strength,
         comention_days=days,
         calendar_days=settings.comention_days,
-        trailing_sessions=settings.trailing_sessions,
-        forward_sessions=settings.forward_sessions,
-        measure=settings.measure,
-        returns=settings.returns,
-        timezone=settings.timezone,
+        **{name: getattr(settings, name) for name in ("trailing_sessions", "forward_sessions", "measure", "returns", "timezone")},
+        note=SHUT if shut else "",
     )
 
 
@@ -88,7 +96,8 @@ def neighbourhood(
 ) -> Neighbourhood:
     """A stock, the first `most` of its peers at the vintage of a day in rank order, and the edges among these.
 
-    Vintage, synthetic, names and errors: see `pair_story`. Raises SettingError also where `most` is below 1.
+    Vintage, synthetic, names and errors: see `pair_story`. Raises SettingError also where `most` is below 1 or the model is of another
+    graph or version.
     """
     if not is_whole_number(most, 1):
         raise SettingError(f"most must be a whole number of at least 1 peer, not {most!r}")
@@ -151,6 +160,12 @@ def _pair(first: int, second: int) -> tuple[IndexArray, IndexArray]:
 def _day(inputs: GraphInputs, row: int) -> date:
     found: date = inputs.ground.axes.sessions.dates[row].astype("datetime64[D]").item()
     return found
+
+
+def _expected(model: Model | None, day: date, trailing: FloatArray, lamps: Lamps, news: bool) -> float | None:
+    if model is None or model.in_sample(day):
+        return None
+    return _known(predict(model, trailing, lamps, np.array([news]))[0])
 
 
 def _known(value: float) -> float | None:

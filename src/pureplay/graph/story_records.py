@@ -8,7 +8,7 @@ import polars as pl
 
 from pureplay.graph.settings import Measure, Returns
 
-__all__ = ["ARTICLES", "DAILY", "EVIDENCE", "LINKS", "PEERS", "Neighbourhood", "PairStory"]
+__all__ = ["ARTICLES", "DAILY", "EVIDENCE", "LINKS", "PEERS", "SHUT", "Neighbourhood", "PairStory"]
 
 _DayTime: Final = pl.Datetime("us", "UTC")
 _LAMPS: Final = ("lamp_product_peer", "lamp_deep_peer", "lamp_sam_chain", "lamp_disclosed", "lamp_affiliate")
@@ -34,6 +34,10 @@ PEERS: Final = pl.Schema(
 )
 
 
+SHUT: Final = "on or after holdout_start: the lock box is shut for single pairs too"
+"""Why there is no forward figure at a vintage of the holdout."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairStory:
     """Everything about one pair at one vintage; a sorts before b.
@@ -43,7 +47,8 @@ class PairStory:
     comention_strength, comention_days: articles (or their weights) of the last `calendar_days` days and the sessions on which they
     counted, 0 where no article names both; None where the graph is made without news.
     trailing_corr, trailing_overlap: correlation of the `trailing_sessions` sessions up to the vintage and the days that both traded.
-    forward_corr, forward_overlap: of the `forward_sessions` sessions after it, None where that window passes the end of the data. A
+    forward_corr, forward_overlap: of the `forward_sessions` sessions after it, None where that window passes the end of the data or, as
+    `note` then says, the vintage lies in the holdout. A
     correlation is None where either stock traded on too few days or did not move. expected_fwd_corr: forecast of the model, None without
     one and where its fit has seen the future of the vintage. measure, returns: as in `GraphSettings`. timezone: of the exchange.
 
@@ -78,6 +83,7 @@ class PairStory:
     measure: Measure = "shrunk"
     returns: Returns = "raw"
     timezone: str = "Asia/Shanghai"
+    note: str = ""
 
     def contributions(self) -> pl.DataFrame:
         """What each common day adds to the correlation of its window: `daily` with `contribution`, null where either did not trade.

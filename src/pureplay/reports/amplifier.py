@@ -57,6 +57,7 @@ def render_amplifier(study: AmplifierStudy, *, manifest: Mapping[str, Any]) -> s
         "oriented": bool(study.settings.get("orient")),
         "said": str(study.published.get("said") or ""),
         "verdicts": _verdicts(study),
+        "caution": _caution(study),
         "spread": _spread(study),
         "factors": {
             cell_name(relation, horizon): _factors(study, relation, horizon) for relation in relations(study) for horizon in horizons(study)
@@ -96,6 +97,18 @@ def amplifier_lead(study: AmplifierStudy) -> str:
     if known(theirs):
         said.append(f"Published: {signed(theirs)} ({study.published.get('source', 'its source')}; no evidence here).")
     return " ".join(said)
+
+
+def _caution(study: AmplifierStudy) -> str:
+    """How far a verdict can be trusted; nothing where none rests on rewired graphs."""
+    judged = sum(known(row.get("p")) for row in rows(study.verdicts))
+    if not judged:
+        return ""
+    return (
+        f"{count(judged)} verdict{'s are' if judged > 1 else ' is'} read here, and the band is somewhat narrow: rewired graphs keep "
+        "numbers of counterparties, not clusters. On a synthetic market whose input edges knew nothing, 2 of 12 verdicts lay above it "
+        "at p = 1/21. One verdict alone is no evidence; read several together."
+    )
 
 
 def _by_relation(held: Sequence[Record]) -> str:

@@ -12,6 +12,7 @@ from pureplay.reports.comovement_rows import (
     Record,
     critical,
     group_title,
+    in_sample,
     known,
     ordered,
     predictor_title,
@@ -97,14 +98,14 @@ def calibration(study: ComovementStudy) -> Drawn:
             x=[round(row["predicted"], 5) for row in found],
             y=[round(row["realised"], 5) for row in found],
             customdata=[row.get("decile") for row in found],
-            name=sample_title(study, sample),
+            name=sample_title(study, sample) + in_sample(sample, "expected_fwd_corr"),
             hovertemplate="decile %{customdata}: %{x:.3f} expected, %{y:.3f} realised",
             **marks(_HUES.get(sample, 4), size=8, mode="lines+markers"),
         )
         figures = (
             (str(row.get("decile")), signed(row["predicted"]), signed(row["realised"]), count(row.get("observations"))) for row in found
         )
-        made += [(sample_title(study, sample), *each) for each in figures]
+        made += [(sample_title(study, sample) + in_sample(sample, "expected_fwd_corr"), *each) for each in figures]
     if ends:
         low, high = min(ends), max(ends)
         figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"color": MUTED, "width": 1, "dash": "dot"}, layer="below")
@@ -132,7 +133,10 @@ def errors(study: ComovementStudy) -> Drawn:
             hovertemplate="%{customdata}: %{x:+.2f} %",
             **marks(_HUES.get(sample, 4), size=9),
         )
-        made += [(sample_title(study, sample), predictor_title(str(name)), f"{signed(value, 2)}\u00a0%") for name, value in found.items()]
+        made += [
+            (sample_title(study, sample), predictor_title(str(name)) + in_sample(sample, str(name)), f"{signed(value, 2)}\u00a0%")
+            for name, value in found.items()
+        ]
     ticks = [label(predictor_title(str(name)), 34) for name in names]
     figure.update_yaxes(tickvals=[len(names) - k for k in range(len(names))], ticktext=ticks, tickfont_size=11, zeroline=False)
     figure.update_yaxes(range=[0.4, len(names) + 0.6])

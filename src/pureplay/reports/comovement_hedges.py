@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from pureplay.reports.comovement_rows import ARMS, Record, arm_title, arms, known, rows, sample_title, samples
+from pureplay.reports.comovement_rows import ARMS, Record, arm_title, arms, in_sample, known, rows, sample_title, samples
 from pureplay.reports.comovement_tables import mixes, universes
 from pureplay.reports.drawing import colour, drawn, marks, new_figure
 from pureplay.reports.formats import count, label, percent
@@ -34,7 +34,7 @@ def curve(study: ComovementStudy, universe: str) -> Drawn:
         figure.add_scatter(
             x=[row["names"] for row in points],
             y=[round(100 * row["variance_cut"], 3) for row in points],
-            name=label(arm_title(arm)),
+            name=label(arm_title(arm) + in_sample(held[0].get("sample"), arm), 40),
             mode="lines" if flat and len(points) > 1 else "lines+markers",
             marker={"size": 7, "color": _SHADES.get(arm, colour(4)), "symbol": "diamond" if flat else _SYMBOLS.get(arm, "circle")},
             line={"color": _SHADES.get(arm, colour(4)), "width": 2.2 if arm == "graph" else 1.5, "dash": "dot" if flat else "solid"},
@@ -42,7 +42,7 @@ def curve(study: ComovementStudy, universe: str) -> Drawn:
         )
         made += [
             (
-                arm_title(arm),
+                arm_title(arm) + in_sample(row.get("sample"), arm),
                 count(row["names"]),
                 percent(row["variance_cut"]),
                 percent(row.get("beats_industry")),
@@ -72,7 +72,7 @@ def by_size(study: ComovementStudy) -> Drawn:
         figure.add_scatter(
             x=[row["size_group"] for row in points],
             y=[round(100 * row["variance_cut"], 3) for row in points],
-            name=label(arm_title(arm)),
+            name=label(arm_title(arm) + in_sample(held[0].get("sample"), arm), 40),
             mode="lines+markers",
             marker={"size": 7, "color": _SHADES.get(arm, colour(4)), "symbol": "diamond" if arm in _FLAT else _SYMBOLS.get(arm, "circle")},
             line={
@@ -82,7 +82,15 @@ def by_size(study: ComovementStudy) -> Drawn:
             },
             hovertemplate="group %{x}: %{y:.1f} %",
         )
-        made += [(arm_title(arm), count(row["size_group"]), percent(row["variance_cut"]), count(row.get("stock_months"))) for row in points]
+        made += [
+            (
+                arm_title(arm) + in_sample(row.get("sample"), arm),
+                count(row["size_group"]),
+                percent(row["variance_cut"]),
+                count(row.get("stock_months")),
+            )
+            for row in points
+        ]
     figure.update_xaxes(tickmode="linear", tick0=1, dtick=1, showgrid=False)
     figure.update_yaxes(ticksuffix=" %", title_standoff=14)
     return drawn(figure), Numbers(("", "Group", "Variance cut", "Stock-months"), tuple(made), words=1)
@@ -97,7 +105,7 @@ def weights(study: ComovementStudy) -> Drawn:
         points = sorted(
             (row for row in points if known(row.get("weight")) and known(row.get("variance_cut"))), key=lambda row: row["weight"]
         )
-        name = sample_title(study, sample) + (f", {universe}" if several else "")
+        name = sample_title(study, sample) + in_sample(sample, "mix_") + (f", {universe}" if several else "")
         figure.add_scatter(
             x=[row["weight"] for row in points],
             y=[round(100 * row["variance_cut"], 3) for row in points],

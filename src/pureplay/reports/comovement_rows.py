@@ -24,6 +24,7 @@ __all__ = [
     "critical",
     "group_title",
     "headline",
+    "in_sample",
     "known",
     "lockbox",
     "ordered",
@@ -122,6 +123,15 @@ def headline(study: ComovementStudy) -> str:
     """The sample that sentences speak of: the holdout once it has been opened, else develop."""
     held = [each for name, frame in study.frames().items() if name not in ("vintages", "openings") for each in samples(frame)]
     return str(next(iter(ordered(held, _SAMPLES)), "develop"))
+
+
+_FITTED: Final = ("expected_fwd_corr", "regression", "co_mention", "random_pairs")  # forecasts whose coefficients come from develop
+_BY_FORECAST: Final = ("graph", "expected", "discounted", "placebo")  # arms and methods that rank or discount by the model's forecast
+
+
+def in_sample(sample: object, name: str) -> str:
+    """Mark of a develop figure of a forecast, a hedge or a portfolio that was fitted on develop; empty for all others."""
+    return " (in sample)" if sample == "develop" and (name in (*_FITTED, *_BY_FORECAST) or name.startswith(_MIX)) else ""
 
 
 def sample_title(study: ComovementStudy, sample: str) -> str:

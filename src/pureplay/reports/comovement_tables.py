@@ -11,6 +11,7 @@ from pureplay.reports.comovement_rows import (
     arm_title,
     arms,
     group_title,
+    in_sample,
     known,
     ordered,
     predictor_title,
@@ -89,7 +90,7 @@ def _score_lines(held: Sequence[Record]) -> Iterator[Line]:
     for row in sorted(held, key=lambda row: row["mse"] if known(row.get("mse")) else float("inf")):
         relative = row["mse"] / rival if rival is not None and known(rival) and rival > 0 and known(row.get("mse")) else None
         yield Line(
-            predictor_title(str(row.get("predictor"))),
+            predictor_title(str(row.get("predictor"))) + in_sample(row.get("sample"), str(row.get("predictor"))),
             (
                 Cell(number(row.get("mse"), 5)),
                 Cell(percent(relative)),
@@ -113,7 +114,7 @@ def _grouped(
 
 
 def permutation(study: ComovementStudy, part: slice = slice(None)) -> Sheet:
-    """Coefficients beside those of lamps dealt out again within sectors. part: of the samples."""
+    """Coefficients beside those of each lamp when it alone is dealt out again within sectors. part: of the samples."""
 
     def lines(held: Sequence[Record]) -> Iterator[Line]:
         for term in ordered((row.get("term") for row in held), _TERMS):
@@ -161,10 +162,10 @@ _PUBLISHED_RETENTION: Final = (
 _PUBLISHED_HEDGE: Final = (
     (
         "graph peers, CSI 300",
-        (percent(PUBLISHED["cut"], 0), DASH, percent(PUBLISHED["beats"], 0), DASH, count(PUBLISHED["stock_months"])),
+        (percent(PUBLISHED["cut"], 0), DASH, percent(PUBLISHED["beats"], 0), DASH, count(PUBLISHED["stock_months"]), DASH),
     ),
-    ("graph peers, CSI 1000", (DASH, DASH, percent(PUBLISHED["beats_small"], 0), DASH, DASH)),
-    ("news only (vendor page)", (percent(PUBLISHED["news_only"], 0), DASH, DASH, DASH, DASH)),
+    ("graph peers, CSI 1000", (DASH, DASH, percent(PUBLISHED["beats_small"], 0), DASH, DASH, DASH)),
+    ("news only (vendor page)", (percent(PUBLISHED["news_only"], 0), DASH, DASH, DASH, DASH, DASH)),
 )
 
 
@@ -197,26 +198,27 @@ def hedge(study: ComovementStudy, part: slice = slice(None), *, published: bool 
             made.append(Line(f"{sample_title(study, sample)}, {universe}"))
             inside = [row for row in held if row.get("universe") == universe]
             made += [_hedge_line(next(row for row in inside if row.get("arm") == arm)) for arm in arms(inside)]
-    heads = ("", "Variance cut", "Median cut", "Beats industry", "Turnover", "Stock-months")
-    theirs = _beside("Published (the source, its own data), 10 names", _PUBLISHED_HEDGE, 5) if made and published else ()
+    heads = ("", "Variance cut", "Median cut", "Beats industry", "Turnover", "Stock-months", "Dropped")
+    theirs = _beside("Published (the source, its own data), 10 names", _PUBLISHED_HEDGE, 6) if made and published else ()
     return Sheet(heads, (*made, *theirs))
 
 
 def _hedge_line(row: Record) -> Line:
     return Line(
-        arm_title(str(row.get("arm"))),
+        arm_title(str(row.get("arm"))) + in_sample(row.get("sample"), str(row.get("arm"))),
         (
             Cell(percent(row.get("variance_cut"))),
             Cell(percent(row.get("median_cut"))),
             Cell(percent(row.get("beats_industry"))),
             Cell(percent(row.get("turnover"))),
             Cell(count(row.get("stock_months"))),
+            Cell(count(row.get("dropped"))),
         ),
     )
 
 
 def hedge_sizes(study: ComovementStudy) -> Sheet:
-    """Variance cut by size group, a row a hedge; beneath each figure how often it beats the industry."""
+    """Variance cut by size group, a row a hedge; beneath each figure how often it beats the industry. Stock-months close each group."""
     groups = sorted({row["size_group"] for row in rows(study.hedge_sizes) if known(row.get("size_group"))})
     made = []
     for sample in samples(study.hedge_sizes):
@@ -224,7 +226,11 @@ def hedge_sizes(study: ComovementStudy) -> Sheet:
         for universe in universes(held) or [None]:
             inside = [row for row in held if row.get("universe") == universe]
             made.append(Line(sample_title(study, sample) + (f", {universe}" if universe else "")))
-            made += [Line(arm_title(arm), tuple(_size_cell(inside, arm, group) for group in groups)) for arm in arms(inside)]
+            made += [
+                Line(arm_title(arm) + in_sample(sample, arm), tuple(_size_cell(inside, arm, group) for group in groups))
+                for arm in arms(inside)
+            ]
+            made.append(Line("stock-months", tuple(_size_count(inside, group) for group in groups), rule=True))
     names = {1: "Smallest fifth", len(groups): "Largest fifth"} if len(groups) == 5 else {}
     return Sheet(("", *(names.get(group, f"Group {group}") for group in groups)), tuple(made))
 
@@ -232,6 +238,12 @@ def hedge_sizes(study: ComovementStudy) -> Sheet:
 def _size_cell(held: Sequence[Record], arm: str, group: Any) -> Cell:
     row: Record = next((row for row in held if row.get("arm") == arm and row.get("size_group") == group), {})
     return Cell(percent(row.get("variance_cut")), f"beats {percent(row['beats_industry'], 0)}" if known(row.get("beats_industry")) else "")
+
+
+def _size_count(held: Sequence[Record], group: Any) -> Cell:
+    """Stock-months of a size group: the same for every hedge."""
+    row: Record = next((row for row in held if row.get("size_group") == group), {})
+    return Cell(count(row.get("stock_months")), f"{count(row['dropped'])} dropped" if known(row.get("dropped")) else "")
 
 
 def mixes(study: ComovementStudy) -> list[tuple[str, Any]]:
@@ -254,7 +266,9 @@ def mix(study: ComovementStudy) -> Sheet:
                 )
             )
         lines.append(Line(f"{weight:g}", tuple(cells)))
-    heads = (sample_title(study, sample) + (f", {universe}" if universe else "") for sample, universe in mixes(study))
+    heads = (
+        sample_title(study, sample) + in_sample(sample, "mix_") + (f", {universe}" if universe else "") for sample, universe in mixes(study)
+    )
     return Sheet(("Weight of structure", *heads), tuple(lines))
 
 
@@ -296,7 +310,7 @@ def minimum_variance(study: ComovementStudy) -> Sheet:
             method = str(row.get("method"))
             tests = (Cell(signed(row.get(name), 2)) for name in ("t", "placebo_t"))
             yield Line(
-                _METHODS.get(method, method.replace("_", " ")),
+                _METHODS.get(method, method.replace("_", " ")) + in_sample(row.get("sample"), method),
                 (Cell(percent(row.get("volatility"), 2)), *tests, Cell(count(row.get("vintages")))),
             )
 

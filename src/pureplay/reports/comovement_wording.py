@@ -12,6 +12,7 @@ from pureplay.reports.comovement_rows import (
     arms,
     critical,
     headline,
+    in_sample,
     known,
     lockbox,
     predictor_title,
@@ -28,6 +29,7 @@ from pureplay.reports.formats import DASH, count, enumerate_words, percent, sign
 from pureplay.studies.comovement_records import ComovementStudy
 
 __all__ = [
+    "IN_SAMPLE",
     "TERMS",
     "descriptive",
     "facts",
@@ -40,6 +42,9 @@ __all__ = [
     "status",
     "which",
 ]
+
+IN_SAMPLE: Final = "Develop figures that use the model's forecast are in sample: its coefficients were fitted on these vintages"
+"""What must stand beside the figures of develop."""
 
 TERMS: Final = (
     ("Vintage", "The last session of a month. What it holds was known by its close; forward figures come after it."),
@@ -119,6 +124,8 @@ def _mean(held: Sequence[Record], name: str) -> float | None:
 def lead(study: ComovementStudy) -> str:
     """What was found, from the figures of the headline sample: retention, lamps, hedges."""
     said = [each for each in (retention_text(study), _lamps(study), _hedge_lead(study)) if each]
+    if said and headline(study) == "develop":
+        said.append(f"{IN_SAMPLE}.")
     return " ".join(said) or "No figure could be computed; what stood in the way is listed at the end."
 
 
@@ -218,17 +225,49 @@ def _hedge_sentence(study: ComovementStudy, universe: str) -> str:
     own = held.get("graph")
     if own is None or not known(own.get("variance_cut")):
         return f"In {universe} no stock-month has {count(main_count(study))} graph peers."
-    said = f"In {universe} a hedge of {count(own['names'])} graph peers cuts {percent(own['variance_cut'])} of the forward variance"
+    said = f"In {universe} a hedge of {count(own['names'])} graph peers{in_sample(headline(study), 'graph')} "
+    said += f"cuts {percent(own['variance_cut'])} of the forward variance"
     if known(own.get("beats_industry")):
-        said += f" and beats the industry basket in {_whole(own['beats_industry'])} of {count(own.get('stock_months'))} stock-months"
+        said += f" and beats the industry basket in {_whole(own['beats_industry'])} of cases"
+    said += _compared(held)
     others = {arm: row["variance_cut"] for arm, row in held.items() if arm != "graph" and known(row.get("variance_cut"))}
     better = sorted((arm for arm, cut in others.items() if cut > own["variance_cut"]), key=lambda arm: -others[arm])
     if not others:
         return f"{said}."
     if better:
-        return f"{said}; {enumerate_words(f'{arm_title(arm)} {percent(others[arm])}' for arm in better)} cut more."
+        return f"{said}; {enumerate_words(f'{_peers(arm)} cut {percent(others[arm])}' for arm in better)}."
     nearest = max(others, key=lambda arm: others[arm])
     return f"{said}; no other hedge cuts more ({arm_title(nearest)} {percent(others[nearest])})."
+
+
+def _compared(held: dict[str, Record]) -> str:
+    """In how many stock-months hedges are compared, and which of them lacks names where most are dropped."""
+    own = held["graph"]
+    kept, dropped = own.get("stock_months"), own.get("dropped")
+    if kept is None or not known(kept):
+        return ""
+    if dropped is None or not known(dropped):
+        return f", in {count(kept)} stock-months"
+    said = f", in {count(kept)} of {count(kept + dropped)} stock-months"
+    if dropped <= kept:
+        return said
+    complete = {arm: row["complete"] for arm, row in held.items() if known(row.get("complete"))}
+    fewest = min(complete, key=lambda arm: complete[arm], default=None)
+    why = f", since the hedge “{arm_title(fewest)}” lacks names in the others" if fewest is not None else ""
+    return f"{said} (the comparison rests on few months{why})"
+
+
+def _peers(arm: str) -> str:
+    """A hedge as the subject of a sentence."""
+    return _SUBJECTS.get(arm, arm_title(arm))
+
+
+_SUBJECTS: Final = {
+    "expected": "peers by highest expected correlation",
+    "trailing": "peers by highest trailing correlation",
+    "news_only": "peers by news only",
+    "random_industry": "random names of the industry",
+}
 
 
 def forecast_text(study: ComovementStudy) -> str:
@@ -237,7 +276,7 @@ def forecast_text(study: ComovementStudy) -> str:
     if not held:
         return ""
     best = min(held, key=lambda row: row["mse"])
-    name = predictor_title(str(best.get("predictor")))
+    name = predictor_title(str(best.get("predictor"))) + in_sample(headline(study), str(best.get("predictor")))
     if best.get("predictor") == "regression":
         return f"No forecast has a smaller squared error than {name}: structure is not found to improve it."
     t, p = best.get("dm_t"), best.get("dm_p")
@@ -274,7 +313,8 @@ def risk_text(study: ComovementStudy) -> str:
     if not known(own.get("volatility")) or not known(plain.get("volatility")):
         return ""
     t, beside = own.get("t"), own.get("placebo_t")
-    said = f"Minimum variance with the graph's discount has a volatility of {percent(own['volatility'], 2)} a year, "
+    mark = in_sample(own.get("sample"), "discounted")
+    said = f"Minimum variance with the graph's discount{mark} has a volatility of {percent(own['volatility'], 2)} a year, "
     said += f"against {percent(plain['volatility'], 2)} without it"
     if not known(t) or t is None:
         return f"{said}; too few days for a test."

@@ -70,6 +70,8 @@ def _figures(story: PairStory) -> str:
         past = f"Their correlation over the last {story.trailing_sessions} sessions was {signed(story.trailing_corr)}"
     if story.forward_corr is not None:
         later = f"over the next {story.forward_sessions} it was {signed(story.forward_corr)}"
+    elif story.note:
+        later = f"over the next {story.forward_sessions} it is not shown ({story.note})"
     elif story.forward_overlap is None:
         later = f"the data end before the next {story.forward_sessions} do"
     else:

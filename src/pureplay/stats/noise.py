@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pureplay.panel import IndexArray
 from pureplay.stats.jit import kernel
 
-__all__ = ["noise_order", "permutation", "shuffle"]
+__all__ = ["draw_last", "noise_order", "permutation", "shuffle"]
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
@@ -37,10 +37,17 @@ def permutation(seed: int, column: int, date: int, names: int) -> IndexArray:
 
 
 @kernel
-def shuffle(row: npt.NDArray[Any], seed: int, column: int, date: int) -> None:
-    """Permute a row in place (Fisher-Yates); every order is equally likely but for 1 part in 2³² a name."""
+def _mix(word: np.uint64) -> np.uint64:
+    word = (word ^ (word >> np.uint64(30))) * _FIRST
+    word = (word ^ (word >> np.uint64(27))) * _SECOND
+    return word ^ (word >> np.uint64(31))
+
+
+@kernel
+def draw_last(row: npt.NDArray[Any], count: int, seed: int, column: int, date: int) -> None:
+    """The first `count` steps of `shuffle`: the last `count` entries become a random set of all, whatever the order before."""
     state = _mix(_mix(_mix(np.uint64(seed)) + np.uint64(column)) + np.uint64(date))
-    for k in range(row.size - 1, 0, -1):
+    for k in range(row.size - 1, row.size - 1 - count, -1):
         state += _GOLDEN
         j = np.int64(((_mix(state) >> np.uint64(32)) * np.uint64(k + 1)) >> np.uint64(32))
         held = row[k]
@@ -49,7 +56,6 @@ def shuffle(row: npt.NDArray[Any], seed: int, column: int, date: int) -> None:
 
 
 @kernel
-def _mix(word: np.uint64) -> np.uint64:
-    word = (word ^ (word >> np.uint64(30))) * _FIRST
-    word = (word ^ (word >> np.uint64(27))) * _SECOND
-    return word ^ (word >> np.uint64(31))
+def shuffle(row: npt.NDArray[Any], seed: int, column: int, date: int) -> None:
+    """Permute a row in place (Fisher-Yates); every order is equally likely but for 1 part in 2³² a name."""
+    draw_last(row, row.size - 1, seed, column, date)

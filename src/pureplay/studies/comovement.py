@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from importlib.resources import files
 from typing import Any, Final
@@ -32,7 +33,7 @@ from pureplay.studies.comovement_hedges import (
     universes,
     vintage_edges,
 )
-from pureplay.studies.comovement_notes import articles_frame, study_notes
+from pureplay.studies.comovement_notes import articles_frame, held_before, study_notes
 from pureplay.studies.comovement_records import ComovementStudy
 from pureplay.studies.comovement_retention import retention_frame
 from pureplay.studies.comovement_settings import ComovementSettings
@@ -82,14 +83,19 @@ def run_comovement(
     settings: ComovementSettings | None = None,
     *,
     opening: Callable[[Split], Opening] | None = None,
+    inputs: GraphInputs | None = None,
     name: str = "co-movement",
+    opened_from: date | None = None,
+    notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> tuple[ComovementStudy, Model]:
     """Build every vintage, fit the forecast on develop, and judge it; figures of the holdout only where the lock box is opened.
 
     data: bars; mentions for the substrate "news"; segments, taxonomy, supply_edges, disclosed_links, affiliates, industries, index_members
     and benchmarks where present. opening: called once before any figure of the holdout is computed, and records that it was; None = the
-    box stays shut. Returns the study and the model that `model_coefficients.json` holds.
+    box stays shut. inputs: of these data and settings, where they were read before. opened_from: start of the earliest holdout of these
+    data that was ever opened; a note counts the develop vintages from then on. notes: more of them. Returns the study and the model that
+    `model_coefficients.json` holds.
 
     Raises TableError for absent tables, SettingError for settings that do not fit the data, InsufficientDataError where there is no vintage
     with pairs, or develop holds no regression; a part that cannot be computed is named in `refused` with its reason.
@@ -97,7 +103,7 @@ def run_comovement(
     graph, forecast, settings = graph or GraphSettings(), forecast or ForecastSettings(), settings or ComovementSettings()
     clock, found = StageClock(progress or (lambda _: None)), _Found()
     with clock.stage("reading"):
-        inputs = load_inputs(data, graph)
+        inputs = inputs or load_inputs(data, graph)
     with clock.stage("vintages"):
         rows, until = vintage_rows(inputs, settings)
         panel, vintages = build_panel(inputs, rows, seed=settings.seed, progress=clock.say)
@@ -115,7 +121,7 @@ def run_comovement(
     for sample, numbers in samples.items():
         _sample(lab, found, sample, numbers, clock)
     with clock.stage("hedges"):
-        notes = _hedges(lab, found, samples, clock.say)
+        notes = [*notes, *held_before(panel, parts, opened_from), *_hedges(lab, found, samples, clock.say)]
     found.tables["bids"] = [_verdict(found.table("fama_macbeth"))]
     study = _record(lab, found, vintages, opened, name, clock, notes)
     return study, model

@@ -1,5 +1,6 @@
 """What a reader of the co-movement study must know of its data, and what became of the news."""
 
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -11,9 +12,11 @@ from pureplay.graph.edges import GraphInputs
 from pureplay.graph.forecast import ForecastSettings, Split
 from pureplay.graph.model import Model
 
-__all__ = ["articles_frame", "study_notes"]
+__all__ = ["articles_frame", "held_before", "study_notes"]
 
 _FEW: Final = 30  # pairs of a vintage below which one lamp's coefficient is a matter of single pairs
+
+_UNSIZED: Final = 0.05  # share of names without a size above which a note says so
 
 
 def articles_frame(inputs: GraphInputs) -> pl.DataFrame:
@@ -28,6 +31,7 @@ def study_notes(data: Dataset, inputs: GraphInputs, panel: PairPanel, model: Mod
     out = [*(str(each) for each in data.notes.get("notes", [])), *(f"a lamp is off: {each}" for each in lacks)]
     if inputs.ground.size_is != "cap":
         out.append("the data have no market values: size is the mean traded value of 60 sessions")
+    out += _unsized(inputs, panel)
     if graph.returns != "raw":
         out.append(f"correlations are of returns less the equal-weight mean of the {graph.returns} of the day; hedges are of whole returns")
     if graph.substrate == "links":
@@ -47,6 +51,30 @@ def study_notes(data: Dataset, inputs: GraphInputs, panel: PairPanel, model: Mod
     if parts.no_forward.size:
         out.append(f"the forward window of the last {parts.no_forward.size} vintages passes the end of the data: these have no outcome")
     return out
+
+
+def held_before(panel: PairPanel, parts: Split, opened_from: date | None) -> list[str]:
+    """A note on the develop vintages on or after the start of the earliest holdout that was opened; empty where there is none."""
+    late = 0 if opened_from is None else int((panel.dates[parts.develop] >= np.datetime64(opened_from, "D")).sum())
+    if not late:
+        return []
+    return [f"{late} develop vintages were holdout before: from {opened_from} on the holdout of these data has been opened in the past"]
+
+
+def _unsized(inputs: GraphInputs, panel: PairPanel) -> list[str]:
+    """A note where stocks that trade and are in the product tree lack a size, and so a part in the study."""
+    lack = total = 0
+    for row in panel.rows.tolist():
+        there = inputs.ground.market.traded[row] & inputs.structure.at(row).firms.mapped
+        total += int(there.sum())
+        lack += int((there & ~np.isfinite(inputs.ground.size[row])).sum())
+    if lack <= _UNSIZED * total:
+        return []
+    return [
+        f"{100 * lack / total:.0f} % of the stocks that trade and are in the product tree have no size at their vintage "
+        "and take no part: a "
+        "session with any market value takes size from market values alone. Complete total_cap, or drop it so that traded value stands in"
+    ]
 
 
 def _scarce(panel: PairPanel, model: Model) -> list[str]:

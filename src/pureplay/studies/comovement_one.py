@@ -13,8 +13,9 @@ from pureplay.graph.feed import vintage_rows
 from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, ranked_peers
 from pureplay.graph.hedging import INDEX, INDUSTRY, Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
-from pureplay.graph.model import Model, predict
+from pureplay.graph.model import Model, predict, require_model
 from pureplay.graph.stories import column_of
+from pureplay.graph.story_records import SHUT
 from pureplay.panel import FloatArray, IndexArray
 from pureplay.stats.correlation import window
 
@@ -27,8 +28,8 @@ class OneHedge:
 
     baskets: arm, rank, peer, trailing_corr, in_graph, confirmed. figures: arm, names, ratio (CNY of the whole basket to sell for each held,
     equal weights), trailing_cut (share of the variance that the ratio took away over the trailing window that it was fitted on, known at
-    the vintage), variance_cut (the same over the forward window: hindsight, null where it passes the end of the data). note: what the
-    reader must know of the arms, empty where nothing.
+    the vintage), variance_cut (the same over the forward window: hindsight, null where it passes the end of the data, or the day
+    lies in the holdout). note: what the reader must know of the figures, empty where nothing.
     """
 
     asset: str
@@ -39,15 +40,21 @@ class OneHedge:
     note: str = ""
 
 
-def hedge_one(inputs: GraphInputs, asset: str, day: date, *, names: int = 10, model: Model | None = None) -> OneHedge:
+def hedge_one(
+    inputs: GraphInputs, asset: str, day: date, *, names: int = 10, model: Model | None = None, holdout_start: date | None = None
+) -> OneHedge:
     """Baskets of the first `names` peers by arm (graph, news_only, trailing, with a model expected) and their hedge ratios.
 
     Beside them the arms index, the equal-weight mean of all stocks, and industry, that of the others in the stock's industry; they have no
     basket of names. Other listings of the stock's issuer are in no arm but the index; a pair that is neither confirmed nor dark, since a
-    firm has no entry in the product tree, is in neither graph nor news_only. The vintage is the last session on or before the day. Ratios are of the OLS with intercept over the trailing window.
-    An arm with fewer peers is hedged with those that it has. There is no arm expected at a vintage whose outcome the model has seen.
-    Raises SettingError for an unknown code, InsufficientDataError where no arm has a peer.
+    firm has no entry in the product tree, is in neither graph nor news_only. The vintage is the last session on or before the day. Ratios
+    are of the OLS with intercept over the trailing window. An arm with fewer peers is hedged with those that it has. There is no arm
+    expected at a vintage whose outcome the model has seen.
+    On or after holdout_start there is no variance_cut. Raises SettingError for an unknown code or a model of another graph or version,
+    InsufficientDataError where no arm has a peer.
     """
+    if model is not None:
+        require_model(model, inputs.settings)
     row, own = int(vintage_rows(inputs, [day])[0]), column_of(inputs, asset)
     served: date = inputs.ground.axes.sessions.dates[row].astype("datetime64[D]").item()
     seen = model is not None and model.in_sample(served)
@@ -76,8 +83,18 @@ def hedge_one(inputs: GraphInputs, asset: str, day: date, *, names: int = 10, mo
     cuts = dict.fromkeys(("ratio", "trailing_cut", "variance_cut"), pl.Float64)
     table = pl.DataFrame(figures, schema={"arm": pl.String, "names": pl.Int64, **cuts}, orient="row")
     table = table.with_columns(pl.col(pl.Float64).fill_nan(None)).filter(pl.col("ratio").is_not_null() | ~pl.col("arm").is_in([INDUSTRY]))
+    shut = holdout_start is not None and served >= holdout_start
+    if shut:
+        table = table.with_columns(variance_cut=pl.lit(None, dtype=pl.Float64))
     note = f"the model has seen what followed {served}, so there is no arm by its forecast" if seen else ""
-    return OneHedge(asset=asset, date=served, names=names, baskets=pl.concat(baskets), figures=table, note=note)
+    return OneHedge(
+        asset=asset,
+        date=served,
+        names=names,
+        baskets=pl.concat(baskets),
+        figures=table,
+        note="; ".join(each for each in (SHUT if shut else "", note) if each),
+    )
 
 
 def _scorer(inputs: GraphInputs, row: int, model: Model | None) -> Scorer | None:

@@ -42,6 +42,9 @@ def spillover(
     past = _past(market.returns, sessions)
     later = {each: compound_forward(market.returns, market.traded, sessions=each) for each in horizons}
     for relation, chosen in (("confirmed", panel.news & lit), ("dark", panel.news & ~lit), ("all", panel.news)):
+        if not any(chosen[panel.vintage(v)].any() for v in vintages.tolist()):
+            why.append(f"{relation}: these vintages have no such pair")
+            continue
         score = spill_scores(past, panel, vintages, chosen, until=until)
         for horizon, forward in later.items():
             correlation, names = rank_correlation(score, forward)
