@@ -504,3 +504,16 @@ def test_the_mix_is_shown_at_the_weight_that_won_on_develop(whole: ComovementStu
     }
     assert sheet.rows[3].label == "By weight"
     assert [line.label for line in tables.mix(replace(study, mix=study.mix.drop("chosen"))).rows][:2] == ["0", "0.1"]
+
+
+def test_linked_pairs_without_news_have_a_row_and_a_point_of_their_own(whole: ComovementStudy) -> None:
+    added = whole.retention.filter(pl.col("group") == "dark").with_columns(group=pl.lit("lamp_no_news"), retention=pl.lit(0.8765))
+    study = replace(whole, retention=pl.concat([whole.retention, added]))
+    lines = [line for line in tables.retention(study).rows if line.label == "lamp, no news"]
+    assert [line.cells[0].value.replace("\u00a0", " ") for line in lines] == ["87.6 %"] * 2  # holdout and develop
+    charts = charts_of(study)
+    for key in ("retention-totals", "retention-bins"):
+        numbers = charts[key].numbers
+        assert numbers is not None
+        assert any("lamp, no news" in row for row in numbers.rows), key
+    assert 87.65 in list(trace(charts["retention-bins"], "lamp, no news").y)
