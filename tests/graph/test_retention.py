@@ -11,7 +11,7 @@ from scipy import stats
 from pureplay.errors import SettingError
 from pureplay.graph.arrays import Lamps, PairPanel
 from pureplay.graph.retention import PairPool, linked_pool, price_pool, retention
-from pureplay.stats.correlation import window
+from pureplay.stats.correlation import panel_correlations, window
 
 GROUPS = ("confirmed", "shallow_peer", "dark")
 
@@ -213,13 +213,48 @@ def market(seed: int = 0) -> tuple[np.ndarray, PairPanel]:
 
 
 POOL = {"trailing": 40, "forward": 30, "names": 25}
+APART = np.arange(40)
+Pairs = list[tuple[np.ndarray, np.ndarray]]
+
+
+def mentioned(panel: PairPanel, vintages: np.ndarray) -> Pairs:
+    """The co-mentioned pairs of the panel."""
+    parts = [panel.vintage(v) for v in np.unique(vintages)]
+    return [(panel.a[part][panel.news[part]], panel.b[part][panel.news[part]]) for part in parts]
+
+
+def pooled(
+    returns: np.ndarray,
+    panel: PairPanel,
+    vintages: np.ndarray,
+    named: Pairs | None = None,
+    *,
+    issuer: np.ndarray = APART,
+    **settings: object,
+) -> PairPool:
+    named = mentioned(panel, vintages) if named is None else named
+    return price_pool(returns, panel, vintages, named, issuer=issuer, **settings)  # type: ignore[arg-type]
+
+
+def with_lamp(
+    returns: np.ndarray,
+    panel: PairPanel,
+    vintages: np.ndarray,
+    linked: Pairs,
+    named: Pairs | None = None,
+    *,
+    issuer: np.ndarray = APART,
+    **settings: object,
+) -> PairPool:
+    named = mentioned(panel, vintages) if named is None else named
+    return linked_pool(returns, panel, vintages, linked, named, issuer=issuer, **settings)  # type: ignore[arg-type]
 
 
 def test_the_pool_is_correlated_not_mentioned_and_matched_in_number() -> None:
     returns, panel = market()
     eligible = np.ones((3, 40), dtype=bool)
     eligible[1, 7] = False
-    pool = price_pool(returns, panel, np.arange(3), eligible=eligible, **POOL)
+    pool = pooled(returns, panel, np.arange(3), eligible=eligible, **POOL)
     assert (pool.a < pool.b).all()
     assert np.isnan(pool.forward[pool.vintage == 2]).all()
     assert np.isfinite(pool.forward[pool.vintage < 2]).all()
@@ -243,7 +278,7 @@ def test_the_pool_is_correlated_not_mentioned_and_matched_in_number() -> None:
 def test_with_all_names_and_much_to_draw_the_pool_is_every_unmentioned_pair() -> None:
     returns, panel = market()
     plenty = replace(panel, trailing=np.full(panel.a.size, 0.42), news=np.ones(panel.a.size, dtype=bool))
-    pool = price_pool(returns, plenty, np.array([0]), eligible=np.ones((3, 40), dtype=bool), **{**POOL, "names": 40})
+    pool = pooled(returns, plenty, np.array([0]), eligible=np.ones((3, 40), dtype=bool), **{**POOL, "names": 40})
     part = plenty.vintage(0)
     mentioned = set(zip(plenty.a[part].tolist(), plenty.b[part].tolist(), strict=True))
     others = np.array([(a, b) for a in range(40) for b in range(a + 1, 40) if (a, b) not in mentioned], dtype=np.int32)
@@ -255,16 +290,70 @@ def test_with_all_names_and_much_to_draw_the_pool_is_every_unmentioned_pair() ->
     assert set(zip(pool.a.tolist(), pool.b.tolist(), strict=True)) <= {tuple(each) for each in right.tolist()}
 
 
+def test_pairs_of_one_issuer_and_pairs_that_the_panel_leaves_out_are_in_no_pool() -> None:
+    """The panel has neither twins nor pairs with a name that does not trade, though articles name both."""
+    returns, panel = market()
+    returns[:, 1::2] = returns[:, ::2] + 0.01 * np.random.default_rng(1).normal(size=(150, 20))  # twins side by side, much alike
+    trailing = panel_correlations(returns, panel.rows, panel.starts, panel.a, panel.b, sessions=40)
+    panel = replace(panel, trailing=trailing, news=panel.a // 2 != panel.b // 2)
+    issuer, vintages = APART // 2, np.arange(3)
+    settings = {**POOL, "names": 40, "eligible": np.ones((3, 40), dtype=bool), "bin_width": 1.0}
+    for make_pool_of in (
+        lambda named, of: pooled(returns, panel, vintages, named, issuer=of, **settings),
+        lambda named, of: with_lamp(returns, panel, vintages, [every_pair(40)] * 3, named, issuer=of, **{**LINKED_POOL, "bin_width": 1.0}),
+    ):
+        every, found = make_pool_of(None, APART), make_pool_of(None, issuer)
+        assert (issuer[every.a] == issuer[every.b]).any()
+        assert found.a.size > 50
+        assert not (issuer[found.a] == issuer[found.b]).any()
+    # articles name some pairs that the pool held: they are gone from it, and so from the other
+    plain = {0: pooled(returns, panel, vintages, issuer=issuer, **settings)}
+    plain[1] = with_lamp(returns, panel, vintages, [every_pair(40)] * 3, issuer=issuer, **{**LINKED_POOL, "bin_width": 1.0})
+    for number, pool in plain.items():
+        held = [(pool.a[pool.vintage == v], pool.b[pool.vintage == v]) for v in vintages]
+        more = [(np.append(a, x), np.append(b, y)) for (a, b), (x, y) in zip(mentioned(panel, vintages), held, strict=True)]
+        if number == 0:
+            again = pooled(returns, panel, vintages, more, issuer=issuer, **settings)
+        else:
+            again = with_lamp(returns, panel, vintages, [every_pair(40)] * 3, more, issuer=issuer, **{**LINKED_POOL, "bin_width": 1.0})
+        keys = [set(zip(each.vintage.tolist(), each.a.tolist(), each.b.tolist(), strict=True)) for each in (pool, again)]
+        assert keys[1]
+        assert not keys[0] & keys[1]
+    with pytest.raises(SettingError, match="mentioned has pairs of 1 vintages, 3 are asked for"):
+        pooled(returns, panel, vintages, mentioned(panel, vintages[:1]), **settings)
+
+
+def test_bins_of_pearson_are_those_of_the_panel() -> None:
+    returns, panel = market(1)
+    returns[np.random.default_rng(2).random(returns.shape) < 0.2] = np.nan  # thin pairs, which the two measures tell apart
+    trailing = panel_correlations(returns, panel.rows, panel.starts, panel.a, panel.b, sessions=40, measure="pearson")
+    panel, eligible = replace(panel, trailing=trailing), np.ones((3, 40), dtype=bool)
+    vintages, linked = np.arange(3), [every_pair(40)] * 3
+    pools = (
+        pooled(returns, panel, vintages, eligible=eligible, measure="pearson", **POOL),
+        with_lamp(returns, panel, vintages, linked, measure="pearson", **LINKED_POOL),
+    )
+    for pool in pools:
+        assert pool.a.size > 20
+        assert (pool.trailing >= 0.1).all()
+        for v in vintages:
+            part = panel.vintage(v)
+            lit = panel.lamps.confirmed()[part] & panel.news[part] & (panel.trailing[part] >= 0.1)
+            wanted = np.bincount((panel.trailing[part][lit] / 0.05 + 1e-9).astype(int), minlength=40)
+            found = np.bincount((pool.trailing[pool.vintage == v] / 0.05 + 1e-9).astype(int), minlength=40)
+            assert (found <= wanted).all()
+
+
 def test_the_pool_is_drawn_from_seed_and_day_and_its_choice_sees_no_future() -> None:
     returns, panel = market()
     eligible = np.ones((3, 40), dtype=bool)
-    first = price_pool(returns, panel, np.arange(3), eligible=eligible, **POOL)
-    again = price_pool(returns[:81], replace(panel, rows=panel.rows), np.array([1]), eligible=eligible, **POOL)
+    first = pooled(returns, panel, np.arange(3), eligible=eligible, **POOL)
+    again = pooled(returns[:81], replace(panel, rows=panel.rows), np.array([1]), eligible=eligible, **POOL)
     mine = first.vintage == 1
     for name in ("a", "b", "trailing"):
         np.testing.assert_array_equal(getattr(again, name), getattr(first, name)[mine])
     assert np.isnan(again.forward).all()
-    other = price_pool(returns, panel, np.arange(3), eligible=eligible, **POOL, seed=8)
+    other = pooled(returns, panel, np.arange(3), eligible=eligible, **POOL, seed=8)
     assert not np.array_equal(other.a, first.a)
 
 
@@ -283,8 +372,8 @@ def test_the_pool_is_drawn_from_seed_and_day_and_its_choice_sees_no_future() -> 
 def test_every_setting_of_the_pool_matters(changed: dict[str, object]) -> None:
     returns, panel = market()
     eligible = np.ones((3, 40), dtype=bool)
-    usual = price_pool(returns, panel, np.arange(3), eligible=eligible, **POOL)
-    other = price_pool(returns, panel, np.arange(3), eligible=eligible, **{**POOL, **changed})  # type: ignore[arg-type]
+    usual = pooled(returns, panel, np.arange(3), eligible=eligible, **POOL)
+    other = pooled(returns, panel, np.arange(3), eligible=eligible, **{**POOL, **changed})  # type: ignore[arg-type]
     same = all(np.array_equal(getattr(usual, name), getattr(other, name), equal_nan=True) for name in ("a", "trailing", "forward"))
     assert not same
 
@@ -300,7 +389,7 @@ def every_pair(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_linked_pairs_without_an_article_are_matched_in_number() -> None:
     returns, panel = market()
     linked = [every_pair(40)] * 3
-    pool = linked_pool(returns, panel, np.arange(3), linked, **LINKED_POOL)
+    pool = with_lamp(returns, panel, np.arange(3), linked, **LINKED_POOL)
     assert pool.a.size > 20
     for v in range(3):
         part, mine = panel.vintage(v), pool.vintage == v
@@ -315,7 +404,7 @@ def test_linked_pairs_without_an_article_are_matched_in_number() -> None:
         found = np.bincount((pool.trailing[mine] / 0.05 + 1e-9).astype(int), minlength=40)
         assert (found <= wanted).all()
     few = every_pair(9)
-    some = linked_pool(returns, panel, np.arange(3), [few] * 3, **LINKED_POOL)
+    some = with_lamp(returns, panel, np.arange(3), [few] * 3, **LINKED_POOL)
     assert 0 < some.a.size < pool.a.size
     assert some.b.max() < 9
 
@@ -324,23 +413,23 @@ def test_linked_pairs_are_a_group_of_their_own() -> None:
     returns, panel = market()
     panel = replace(panel, forward=0.8 * panel.trailing)
     vintages = np.array([0, 1])
-    pool = linked_pool(returns, panel, vintages, [every_pair(40)] * 2, **LINKED_POOL)
+    pool = with_lamp(returns, panel, vintages, [every_pair(40)] * 2, **LINKED_POOL)
     found = retention(panel, vintages, None, pool)
     assert "lamp_no_news" in found["group"].to_list()
     assert "lamp_no_news" not in retention(panel, vintages)["group"].to_list()
-    other = linked_pool(returns, panel, vintages, [every_pair(40)] * 2, **LINKED_POOL, seed=8)
+    other = with_lamp(returns, panel, vintages, [every_pair(40)] * 2, **LINKED_POOL, seed=8)
     assert not np.array_equal(other.a, pool.a)
-    cut = linked_pool(returns[: int(panel.rows[0]) + 1], panel, vintages[:1], [every_pair(40)], **LINKED_POOL)
+    cut = with_lamp(returns[: int(panel.rows[0]) + 1], panel, vintages[:1], [every_pair(40)], **LINKED_POOL)
     for name in ("a", "b", "trailing"):
         np.testing.assert_array_equal(getattr(cut, name), getattr(pool, name)[pool.vintage == 0])
     with pytest.raises(SettingError, match="pairs of 1 vintages, 2 are asked for"):
-        linked_pool(returns, panel, vintages, [every_pair(40)], **LINKED_POOL)
+        with_lamp(returns, panel, vintages, [every_pair(40)], **LINKED_POOL)
 
 
 def test_a_vintage_without_names_has_no_pool() -> None:
     returns, panel = market()
-    assert price_pool(returns, panel, np.arange(3), eligible=np.zeros((3, 40), dtype=bool), **POOL).a.size == 0
-    assert price_pool(returns, panel, np.array([], dtype=int), eligible=np.ones((3, 40), dtype=bool), **POOL).a.size == 0
+    assert pooled(returns, panel, np.arange(3), eligible=np.zeros((3, 40), dtype=bool), **POOL).a.size == 0
+    assert pooled(returns, panel, np.array([], dtype=int), eligible=np.ones((3, 40), dtype=bool), **POOL).a.size == 0
 
 
 @pytest.mark.parametrize(
@@ -360,6 +449,6 @@ def test_bad_settings_are_refused(settings: dict[str, object], message: str) -> 
 def test_a_pool_needs_the_names_of_every_vintage() -> None:
     returns, panel = market()
     with pytest.raises(SettingError, match="eligible has shape"):
-        price_pool(returns, panel, np.arange(3), eligible=np.ones(40, dtype=bool), **POOL)
+        pooled(returns, panel, np.arange(3), eligible=np.ones(40, dtype=bool), **POOL)
     with pytest.raises(SettingError, match="names must"):
-        price_pool(returns, panel, np.arange(3), eligible=np.ones((3, 40), dtype=bool), **{**POOL, "names": 0})
+        pooled(returns, panel, np.arange(3), eligible=np.ones((3, 40), dtype=bool), **{**POOL, "names": 0})

@@ -253,6 +253,7 @@ def comovement(**changes: Any) -> ComovementStudy:
                     "weight": k / 10,
                     "variance_cut": (0.437 if sample == "holdout" else 0.449) - 0.07 * place + 0.05 * (k / 10) - 0.06 * (k / 10) ** 2,
                     "stock_months": 7021,
+                    "chosen": k == 4,
                 }
                 for sample in SPLIT
                 for place, universe in enumerate(UNIVERSES)

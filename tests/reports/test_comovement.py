@@ -140,7 +140,8 @@ def test_the_figures_of_the_record_are_on_the_page(text: str) -> None:
         "Published (the source, its own data), 10 names graph peers, CSI 300 45 % – 76 % – 11,262 – graph peers, CSI 1000 – – 49 %",
         "Smallest fifth Group 2 Group 3 Group 4 Largest fifth",
         "Holdout (opened 2 times), CSI 300 Holdout (opened 2 times), CSI 1000 "
-        "Develop (in sample), CSI 300 Develop (in sample), CSI 1000 0 43.70 % 7,021",
+        "Develop (in sample), CSI 300 Develop (in sample), CSI 1000 Weight that won on develop 44.74 % weight 0.4",
+        "By weight 0 43.70 % 7,021",
         "Tender bids: rejected, for no effect of one sign stands in both develop and holdout",
         "confirmed, 1 session +0.0030 +0.50 0.607 +0.027 590",
         "shrunk and discounted by the graph 13.39 % −0.41 +0.31 26",
@@ -361,6 +362,8 @@ def test_charts_draw_the_figures_of_the_record(whole: ComovementStudy) -> None:
     assert bins.error_y.array[0] == 1.2
     assert trace(charts["calibration"], "Develop (in sample)").y[0] == pytest.approx(0.161)
     assert list(trace(charts["mix"], "Develop (in sample), CSI 1000").x)[-1] == 1.0
+    sizes = trace(charts["mix"], "Develop (in sample), CSI 1000").marker.size
+    assert [k for k, each in enumerate(sizes) if each == max(sizes)] == [4]
     pairs = trace(charts["vintages"], "dark")
     assert (len(pairs.x), pairs.y[0]) == (84, whole.vintages["dark"][0])
     assert len(charts["vintages"].figure.layout.shapes) == 1
@@ -483,3 +486,34 @@ def test_the_terminal_marks_them_too(whole: ComovementStudy) -> None:
     assert ("develop", "expected_fwd_corr (in sample)") in said
     assert {sample for sample, _ in said} == {"develop"}
     assert any(isinstance(each, str) and "are in sample" in each for each in graph_tables.study_tables(whole))
+
+
+def test_the_mix_is_shown_at_the_weight_that_won_on_develop(whole: ComovementStudy) -> None:
+    """The best of the holdout is another weight, and is not what the first row says."""
+    weight, holdout = pl.col("weight"), pl.col("sample") == "holdout"
+    cut = pl.when(holdout).then(0.2 + 0.1 * weight).otherwise(0.4 - weight * 0.1)
+    chosen = pl.when(pl.col("universe") == "CSI 1000").then(weight == 0.3).otherwise(weight == 0.0)
+    study = replace(whole, mix=whole.mix.with_columns(variance_cut=cut, chosen=chosen))
+    sheet = tables.mix(study)
+    at = [k for k, (sample, _) in enumerate(tables.mixes(study)) if sample == "holdout"]
+    told = {line.label: [(line.cells[k].value.replace("\u00a0", " "), line.cells[k].detail) for k in at] for line in sheet.rows[:3]}
+    assert told == {
+        "Weight that won on develop": [("20.00 %", "weight 0"), ("23.00 %", "weight 0.3")],
+        "Trailing correlation alone": [("20.00 %", "weight 0")] * 2,
+        "Structure alone": [("30.00 %", "weight 1")] * 2,
+    }
+    assert sheet.rows[3].label == "By weight"
+    assert [line.label for line in tables.mix(replace(study, mix=study.mix.drop("chosen"))).rows][:2] == ["0", "0.1"]
+
+
+def test_linked_pairs_without_news_have_a_row_and_a_point_of_their_own(whole: ComovementStudy) -> None:
+    added = whole.retention.filter(pl.col("group") == "dark").with_columns(group=pl.lit("lamp_no_news"), retention=pl.lit(0.8765))
+    study = replace(whole, retention=pl.concat([whole.retention, added]))
+    lines = [line for line in tables.retention(study).rows if line.label == "lamp, no news"]
+    assert [line.cells[0].value.replace("\u00a0", " ") for line in lines] == ["87.6 %"] * 2  # holdout and develop
+    charts = charts_of(study)
+    for key in ("retention-totals", "retention-bins"):
+        numbers = charts[key].numbers
+        assert numbers is not None
+        assert any("lamp, no news" in row for row in numbers.rows), key
+    assert 87.65 in list(trace(charts["retention-bins"], "lamp, no news").y)

@@ -11,9 +11,17 @@ import pytest
 from pureplay.errors import SettingError
 from pureplay.graph.edges import edges_of
 from pureplay.graph.model import predict
-from pureplay.studies.comovement_hedges import arms_with_baskets, hedge_frames, hedge_universe, rank_peers, universes, vintage_edges
+from pureplay.studies.comovement_hedges import (
+    arms_with_baskets,
+    hedge_frames,
+    hedge_universe,
+    mark_chosen,
+    rank_peers,
+    universes,
+    vintage_edges,
+)
 from tests.graph.small_market import changed, data, day_of, inputs, panel, rows
-from tests.studies.small_comovement import STUDY, shut
+from tests.studies.small_comovement import STUDY, shut, whole
 
 EVERY = replace(STUDY, universes=None)
 
@@ -145,3 +153,30 @@ def test_every_member_that_trades_is_hedged_and_the_tables_are_labelled() -> Non
     assert set(both[1]) == {len(wanted)}
     without = hedge_frames(hedges, arms, inputs(), made, replace(STUDY, mix_weights=()), mask, {"sample": "x", "universe": "u"})
     assert without[2].height == 0
+
+
+def test_the_weight_of_the_mix_is_that_of_develop_in_every_sample() -> None:
+    """By universe; the holdout prefers others, and has no say. A universe without a figure on develop has no weight."""
+    cuts = {
+        ("develop", "u"): (0.1, 0.3, 0.2),
+        ("holdout", "u"): (0.9, 0.1, 0.2),
+        ("develop", "v"): (0.4, 0.3, 0.4),
+        ("holdout", "v"): (0.1, 0.2, 0.3),
+        ("develop", "w"): (None, None, None),
+        ("holdout", "w"): (0.1, 0.2, 0.3),
+    }
+    rows = [(*key, weight, cut) for key, each in cuts.items() for weight, cut in zip((0.0, 0.5, 1.0), each, strict=True)]
+    table = pl.DataFrame(rows, schema=["sample", "universe", "weight", "variance_cut"], orient="row")
+    found = mark_chosen(table)
+    assert found.drop("chosen").equals(table)
+    chosen = found.filter("chosen").select("sample", "universe", "weight").rows()
+    assert chosen == [("develop", "u", 0.5), ("holdout", "u", 0.5), ("develop", "v", 0.0), ("holdout", "v", 0.0)]
+    assert mark_chosen(table.filter(pl.col("sample") == "holdout"))["chosen"].to_list() == [False] * 9
+    assert mark_chosen(pl.DataFrame()).width == 0
+
+
+def test_the_study_marks_the_weight_that_won_on_develop() -> None:
+    made = whole()[0].mix
+    assert made["sample"].unique().sort().to_list() == ["develop", "holdout"]
+    develop = {row["weight"]: row["variance_cut"] for row in made.to_dicts() if row["sample"] == "develop"}
+    assert made["chosen"].to_list() == [weight == max(develop, key=lambda each: develop[each]) for weight in made["weight"]]

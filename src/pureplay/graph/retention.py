@@ -19,6 +19,7 @@ from pureplay.stats.lookahead import forward_correlations
 __all__ = ["PairPool", "linked_pool", "price_pool", "retention"]
 
 CountArray = npt.NDArray[np.int64]
+Pairs = tuple[IndexArray, IndexArray]
 
 _BINS: Final = 1 << 20  # more bins than any width makes of a correlation, so that vintage and bin fit one key
 _FINEST: Final = 1e-4
@@ -108,8 +109,10 @@ def price_pool(
     returns: FloatArray,
     panel: PairPanel,
     vintages: npt.NDArray[np.integer],
+    mentioned: Sequence[Pairs],
     *,
     eligible: BoolArray,
+    issuer: npt.NDArray[np.integer],
     trailing: int = 90,
     forward: int = 60,
     measure: PairMeasure = "shrunk",
@@ -121,21 +124,24 @@ def price_pool(
 ) -> PairPool:
     """Pairs that only their prices speak for: high trailing correlation, not co-mentioned in the vintage.
 
-    returns: (sessions, assets) as for the panel. eligible: (vintages, assets). At each vintage `names` eligible stocks, drawn from (seed,
-    day), are paired with all others; of the pairs at or above `lowest` in each bin as many are drawn as the vintage has confirmed
-    pairs there, or all there are. Bins are of the shrunk measure; the correlations returned are of the measure asked for.
-    Raises SettingError.
+    returns: (sessions, assets) as for the panel. mentioned: for each of `vintages`, in ascending order, every co-mentioned pair (a, b);
+    those of the panel are not enough, since it leaves some out. eligible: (vintages, assets). issuer: (assets,) number of the issuer; two
+    listings of one are no pair. At each vintage `names` eligible stocks, drawn from (seed, day), are paired with all others; of the pairs
+    at or above `lowest` in each bin as many are drawn as the vintage has confirmed pairs there, or all there are. measure: that of the
+    panel; bins and the correlations returned are of it. Raises SettingError.
     """
     _require_bins(bin_width, lowest)
     require_whole(names, "names", 1)
     if np.shape(eligible) != (panel.rows.size, len(panel.assets)):
         raise SettingError(f"eligible has shape {np.shape(eligible)}: give true or false for {panel.rows.size} vintages x all assets")
-    chosen = np.unique(np.asarray(vintages, dtype=np.int64))
-    drawn = []
-    for v in chosen.tolist():
-        rng, mentioned, wanted = _matched(panel, v, seed, lowest, bin_width, peer_confirms)
+    chosen, drawn = _given(vintages, mentioned=mentioned), []
+    for v, named in zip(chosen.tolist(), mentioned, strict=True):
+        rng, wanted = _matched(panel, v, seed, lowest, bin_width, peer_confirms)
         block = returns[max(int(panel.rows[v]) - trailing + 1, 0) : int(panel.rows[v]) + 1]
-        keys, rho = _unmentioned(block, eligible[v], mentioned, names, lowest, rng)
+        keys, rho = _unmentioned(block, eligible[v], np.asarray(issuer), named, names, rng)
+        rho = rho if measure == "shrunk" else _trailing(block, keys, measure)
+        enough = rho >= lowest  # False where it is not known
+        keys, rho = keys[enough], rho[enough]
         drawn.append(keys[_sample(_bin(rho, bin_width), wanted, rng)])
     return _pool(returns, panel, chosen, drawn, trailing, forward, measure)
 
@@ -144,8 +150,10 @@ def linked_pool(
     returns: FloatArray,
     panel: PairPanel,
     vintages: npt.NDArray[np.integer],
-    linked: Sequence[tuple[IndexArray, IndexArray]],
+    linked: Sequence[Pairs],
+    mentioned: Sequence[Pairs],
     *,
+    issuer: npt.NDArray[np.integer],
     trailing: int = 90,
     forward: int = 60,
     measure: PairMeasure = "shrunk",
@@ -156,35 +164,48 @@ def linked_pool(
 ) -> PairPool:
     """Pairs that a lamp links and no article names together.
 
-    linked: for each of `vintages`, in ascending order, linked pairs (a, b) with a < b, of which those that the vintage co-mentions are left
-    out. Of the others at or above `lowest` in each bin of trailing correlation as many are drawn, by (seed, day), as the vintage has
-    confirmed pairs there, or all there are. Returns and correlations as in `price_pool`. Raises SettingError.
+    linked: for each of `vintages`, in ascending order, linked pairs (a, b) with a < b, of which those `mentioned` in the vintage and those
+    of one issuer are left out. Of the others at or above `lowest` in each bin of trailing correlation as many are drawn, by (seed, day), as
+    the vintage has confirmed pairs there, or all there are. All else as in `price_pool`. Raises SettingError.
     """
     _require_bins(bin_width, lowest)
-    chosen, drawn, assets = np.unique(np.asarray(vintages, dtype=np.int64)), [], len(panel.assets)
-    if len(linked) != chosen.size:
-        raise SettingError(f"linked has pairs of {len(linked)} vintages, {chosen.size} are asked for: give those of each vintage")
-    for v, (a, b) in zip(chosen.tolist(), linked, strict=True):
-        rng, mentioned, wanted = _matched(panel, v, seed, lowest, bin_width, peer_confirms)
-        row = int(panel.rows[v])
-        keys = a.astype(np.int64) * assets + b
-        keys = np.sort(keys[~np.isin(keys, mentioned[0].astype(np.int64) * assets + mentioned[1])])
-        one, other = (each.astype(np.int32) for each in np.divmod(keys, assets))
-        rho = window(returns, first=row - trailing + 1, last=row + 1).pairs(one, other).rho
+    chosen, drawn, assets = _given(vintages, linked=linked, mentioned=mentioned), [], len(panel.assets)
+    for v, (a, b), named in zip(chosen.tolist(), linked, mentioned, strict=True):
+        rng, wanted = _matched(panel, v, seed, lowest, bin_width, peer_confirms)
+        keys = (a.astype(np.int64) * assets + b)[np.asarray(issuer)[a] != np.asarray(issuer)[b]]
+        keys = np.sort(keys[~np.isin(keys, named[0].astype(np.int64) * assets + named[1])])
+        rho = _trailing(returns[int(panel.rows[v]) - trailing + 1 : int(panel.rows[v]) + 1], keys, measure)
         enough = rho >= lowest  # False where it is not known
         drawn.append(keys[enough][_sample(_bin(rho[enough], bin_width), wanted, rng)])
     return _pool(returns, panel, chosen, drawn, trailing, forward, measure)
 
 
+def _given(vintages: npt.NDArray[np.integer], **pairs: Sequence[Pairs]) -> CountArray:
+    """The vintages in order; there must be pairs of each."""
+    chosen = np.unique(np.asarray(vintages, dtype=np.int64))
+    for name, given in pairs.items():
+        if len(given) != chosen.size:
+            raise SettingError(f"{name} has pairs of {len(given)} vintages, {chosen.size} are asked for: give those of each vintage")
+    return chosen
+
+
+def _trailing(block: FloatArray, keys: CountArray, measure: PairMeasure) -> FloatArray:
+    """Correlation of pairs, keys a x assets + b, over all rows of a block."""
+    days, assets = block.shape
+    a, b = (each.astype(np.int32) for each in np.divmod(keys, assets))
+    starts = np.array([0, keys.size], dtype=np.int64)
+    return panel_correlations(block, np.array([days - 1]), starts, a, b, sessions=days, measure=measure)
+
+
 def _matched(
     panel: PairPanel, v: int, seed: int, lowest: float, bin_width: float, peer_confirms: bool
-) -> tuple[np.random.Generator, tuple[IndexArray, IndexArray], CountArray]:
-    """Generator of a vintage, its co-mentioned pairs, and the bin of every confirmed pair that counts."""
+) -> tuple[np.random.Generator, CountArray]:
+    """Generator of a vintage, and the bin of every confirmed pair that counts."""
     part = panel.vintage(v)
     news, confirmed = panel.news[part], panel.lamps.take(part).confirmed(peer_confirms=peer_confirms)
     rng = np.random.default_rng([seed, int(panel.dates[v].astype("datetime64[D]").astype(np.int64)) % 2**32])
     wanted = news & confirmed & (panel.trailing[part] >= lowest)
-    return rng, (panel.a[part][news], panel.b[part][news]), _bin(panel.trailing[part][wanted], bin_width)
+    return rng, _bin(panel.trailing[part][wanted], bin_width)
 
 
 def _pool(
@@ -220,12 +241,12 @@ def _require_bins(bin_width: float, lowest: float) -> None:
 def _unmentioned(
     block: FloatArray,
     eligible: BoolArray,
-    mentioned: tuple[IndexArray, IndexArray],
+    issuer: npt.NDArray[np.integer],
+    mentioned: Pairs,
     names: int,
-    lowest: float,
     rng: np.random.Generator,
 ) -> tuple[CountArray, FloatArray]:
-    """Keys a x assets + b of the pairs of sampled names that are correlated enough and not mentioned, and their correlation."""
+    """Keys a x assets + b of the pairs of sampled names that are of two issuers and not mentioned, and their shrunk correlation."""
     assets, seen = block.shape[1], window(block, first=0, last=block.shape[0])
     own = np.sort(rng.permutation(np.flatnonzero(eligible & seen.usable))[:names])
     place = np.full(assets, -1, dtype=np.int64)
@@ -235,8 +256,9 @@ def _unmentioned(
         some = place[left] >= 0
         rho[place[left[some]], right[some]] = np.nan
     rho[:, ~eligible] = np.nan
-    rho[:, own] = np.where(own[None, :] > own[:, None], rho[:, own], np.nan)  # not itself, and pairs of two sampled names once
-    flat = np.flatnonzero(rho >= lowest)
+    rho[issuer[own][:, None] == issuer] = np.nan
+    rho[:, own] = np.where(own[None, :] > own[:, None], rho[:, own], np.nan)  # pairs of two sampled names once
+    flat = np.flatnonzero(np.isfinite(rho))
     first, second = own[flat // assets], flat % assets
     return np.minimum(first, second) * assets + np.maximum(first, second), rho.ravel()[flat]
 

@@ -49,7 +49,7 @@ def _hedging(study: ComovementStudy) -> Iterator[Draft]:
         yield "hedging", f"hedge-{place}", ("half", title, note), hedges.curve(study, universe)
     note = f"{_first(study, 'hedge_sizes')}; equal groups of the stock-months of each vintage."
     yield "hedging", "sizes", ("half", "Variance cut by size of the stock", note), hedges.by_size(study)
-    note = "0: trailing correlation alone. 1: what lamps and news add alone. The weight is to be chosen on develop."
+    note = "0: trailing correlation alone. 1: what lamps and news add alone. Large: the weight that won on develop."
     yield "hedging", "mix", ("half", "Mix of structure and trailing correlation", note), hedges.weights(study)
 
 

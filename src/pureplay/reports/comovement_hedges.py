@@ -97,7 +97,10 @@ def by_size(study: ComovementStudy) -> Drawn:
 
 
 def weights(study: ComovementStudy) -> Drawn:
-    """Variance cut against the weight of structure beside trailing correlation, a line a sample and universe."""
+    """Variance cut against the weight of structure beside trailing correlation, a line a sample and universe.
+
+    The point at the weight that won on develop is larger.
+    """
     figure, made = new_figure("weight of structure", "variance cut, %", height=330), []
     several = len({universe for _, universe in mixes(study)}) > 1
     for place, (sample, universe) in enumerate(mixes(study)):
@@ -106,13 +109,15 @@ def weights(study: ComovementStudy) -> Drawn:
             (row for row in points if known(row.get("weight")) and known(row.get("variance_cut"))), key=lambda row: row["weight"]
         )
         name = sample_title(study, sample) + in_sample(sample, "mix_") + (f", {universe}" if several else "")
+        drawn_as = marks(place, size=7, mode="lines+markers")
+        drawn_as["marker"]["size"] = [13 if row.get("chosen") else 7 for row in points]
         figure.add_scatter(
             x=[row["weight"] for row in points],
             y=[round(100 * row["variance_cut"], 3) for row in points],
             name=label(name, 40),
             hovertemplate="weight %{x:g}: %{y:.2f} %",
-            **marks(place, size=7, mode="lines+markers"),
+            **drawn_as,
         )
-        made += [(name, f"{row['weight']:g}", percent(row["variance_cut"], 2)) for row in points]
+        made += [(name, f"{row['weight']:g}", percent(row["variance_cut"], 2), "yes" if row.get("chosen") else "") for row in points]
     figure.update_yaxes(ticksuffix=" %", title_standoff=14)
-    return drawn(figure), Numbers(("", "Weight", "Variance cut"), tuple(made), words=1)
+    return drawn(figure), Numbers(("", "Weight", "Variance cut", "Won on develop"), tuple(made), words=1)

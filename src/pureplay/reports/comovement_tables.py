@@ -252,9 +252,12 @@ def mixes(study: ComovementStudy) -> list[tuple[str, Any]]:
 
 
 def mix(study: ComovementStudy) -> Sheet:
-    """Variance cut by weight of structure, a row a weight and a column a sample and universe, with its stock-months beneath."""
+    """Variance cut at the weight that won on develop, of either part alone, and by weight; a column a sample and universe.
+
+    Stock-months stand beneath. The first three rows are absent where no weight is marked as chosen.
+    """
     weights = sorted({row["weight"] for row in rows(study.mix) if known(row.get("weight"))})
-    lines = []
+    lines = list(_chosen_lines(study))
     for weight in weights:
         cells = []
         for sample, universe in mixes(study):
@@ -270,6 +273,21 @@ def mix(study: ComovementStudy) -> Sheet:
         sample_title(study, sample) + in_sample(sample, "mix_") + (f", {universe}" if universe else "") for sample, universe in mixes(study)
     )
     return Sheet(("Weight of structure", *heads), tuple(lines))
+
+
+def _chosen_lines(study: ComovementStudy) -> Iterator[Line]:
+    if not any(row.get("chosen") for row in rows(study.mix)):
+        return
+    for name, wanted in (
+        ("Weight that won on develop", {"chosen": True}),
+        ("Trailing correlation alone", {"weight": 0.0}),
+        ("Structure alone", {"weight": 1.0}),
+    ):
+        held = [next(iter(rows(study.mix, sample=sample, universe=each, **wanted)), {}) for sample, each in mixes(study)]
+        if any(held):
+            beneath = [f"weight {row['weight']:g}" if known(row.get("weight")) else "" for row in held]
+            yield Line(name, tuple(Cell(percent(row.get("variance_cut"), 2), said) for row, said in zip(held, beneath, strict=True)))
+    yield Line("By weight")
 
 
 def bids(study: ComovementStudy) -> Sheet:

@@ -29,6 +29,7 @@ from pureplay.studies.comovement_hedges import (
     arms_with_baskets,
     hedge_frames,
     hedge_universe,
+    mark_chosen,
     rank_peers,
     universes,
     vintage_edges,
@@ -296,6 +297,7 @@ def _hedges(lab: _Lab, found: _Found, samples: Mapping[str, np.ndarray], say: Pr
             frames = hedge_frames(hedges, arms, lab.inputs, panel, lab.settings, mask, labels)
             for name, frame in zip(("hedge", "hedge_sizes", "mix"), frames, strict=True):
                 found.tables.setdefault(name, []).append(frame)
+    found.tables["mix"] = [mark_chosen(found.table("mix"))]
     return notes
 
 

@@ -12,7 +12,7 @@ from pureplay.dataset import Dataset
 from pureplay.errors import SettingError
 from pureplay.graph.arrays import PairPanel
 from pureplay.graph.edges import GraphInputs
-from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, mix_table, ranked_peers, stacked
+from pureplay.graph.hedge_arms import Scorer, Vintage, VintageEdges, best_weight, mix_table, ranked_peers, stacked
 from pureplay.graph.hedging import INDEX, INDUSTRY, Hedges, hedge
 from pureplay.graph.lamps import lamps_at, linked_pairs
 from pureplay.graph.model import Model, predict
@@ -21,7 +21,17 @@ from pureplay.parallel import over_units, worker_count
 from pureplay.stats.correlation import window
 from pureplay.studies.comovement_settings import ComovementSettings
 
-__all__ = ["RankedPeers", "Universe", "arms_with_baskets", "hedge_frames", "hedge_universe", "rank_peers", "universes", "vintage_edges"]
+__all__ = [
+    "RankedPeers",
+    "Universe",
+    "arms_with_baskets",
+    "hedge_frames",
+    "hedge_universe",
+    "mark_chosen",
+    "rank_peers",
+    "universes",
+    "vintage_edges",
+]
 
 RowArray = npt.NDArray[np.int64]
 
@@ -181,6 +191,19 @@ def hedge_frames(
     sizes = hedges.sizes(size, names=settings.hedge_names, arms=arms, mask=mask)
     mix = mix_table(hedges, names=settings.hedge_names, weights=settings.mix_weights, mask=mask) if settings.mix_weights else pl.DataFrame()
     return tuple(each.select(*front, pl.all()) if each.width else each for each in (table, sizes, mix))  # type: ignore[return-value]
+
+
+def mark_chosen(mix: pl.DataFrame) -> pl.DataFrame:
+    """The mixes of all samples and universes with a column `chosen`: true at the weight that won on develop, in every sample.
+
+    A universe without a figure on develop has no such weight.
+    """
+    if not mix.width:
+        return mix
+    known = mix.filter(pl.col("sample") == "develop").drop_nulls("variance_cut")
+    best = {each: best_weight(known.filter(pl.col("universe") == each)) for each in known["universe"].unique()}
+    won = pl.col("universe").replace_strict(best, default=None, return_dtype=pl.Float64)
+    return mix.with_columns(chosen=(pl.col("weight") == won).fill_null(value=False))
 
 
 def _equal_weight(inputs: GraphInputs) -> FloatArray:

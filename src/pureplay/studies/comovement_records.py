@@ -27,7 +27,8 @@ class ComovementStudy:
     hedge: sample, universe, arm, names, variance_cut (mean of 1 - Var residual / Var own), median_cut, beats_industry, turnover,
     stock_months, dropped, complete (stock-months with a figure of this arm by itself).
     hedge_sizes: the same at the main count, by `size_group` 1 (smallest) to 5. mix: sample, universe, weight (of
-    structure beside trailing correlation), variance_cut, stock_months. spillover: sample, relation, horizon, mean_ic, t, p, icir, dates.
+    structure beside trailing correlation), variance_cut, stock_months, chosen (in every sample the weight with the largest cut on develop).
+    spillover: sample, relation, horizon, mean_ic, t, p, icir, dates.
     minimum_variance: sample, method, volatility (a year, of realised forward returns), t, p (of the difference in daily squared returns
     against the sample's own shrinkage), placebo_t (against random dark labels), gross, vintages, days.
     bids: sample, coefficient, t, p, verdict. openings: opened_at, asked_by, digest.

@@ -6,7 +6,7 @@ import polars as pl
 
 from pureplay.errors import InsufficientDataError
 from pureplay.graph.arrays import PairPanel
-from pureplay.graph.edges import GraphInputs
+from pureplay.graph.edges import GraphInputs, substrate
 from pureplay.graph.lamps import linked_pairs
 from pureplay.graph.retention import linked_pool, price_pool, retention
 from pureplay.panel import BoolArray, IndexArray
@@ -26,11 +26,15 @@ def retention_frame(
     """
     graph, ground = inputs.settings, inputs.ground
     eligible = np.stack([inputs.eligible(row) for row in panel.rows.tolist()])
+    named = [substrate(inputs, row) for row in panel.rows[numbers].tolist()]
+    mentioned = [(each.a, each.b) for each in named]
     pool = price_pool(
         ground.returns,
         panel,
         numbers,
+        mentioned,
         eligible=eligible,
+        issuer=ground.market.issuer,
         trailing=graph.trailing_sessions,
         forward=graph.forward_sessions,
         measure=graph.measure,
@@ -44,6 +48,8 @@ def retention_frame(
         panel,
         numbers,
         [_linked(inputs, row, eligible[v], settings) for v, row in zip(numbers.tolist(), panel.rows[numbers].tolist(), strict=True)],
+        mentioned,
+        issuer=ground.market.issuer,
         trailing=graph.trailing_sessions,
         forward=graph.forward_sessions,
         measure=graph.measure,
@@ -61,11 +67,9 @@ def retention_frame(
 
 
 def _linked(inputs: GraphInputs, row: int, eligible: BoolArray, settings: ComovementSettings) -> tuple[IndexArray, IndexArray]:
-    """Linked pairs of two issuers among so many eligible stocks, drawn by seed and day where there are more."""
+    """Linked pairs among so many eligible stocks, drawn by seed and day where there are more."""
     day = int(inputs.ground.axes.sessions.dates[row].astype("datetime64[D]").astype(np.int64)) % 2**32
     some = np.random.default_rng([settings.seed, day, 1]).permutation(np.flatnonzero(eligible))[: settings.linked_names]
     chosen = np.zeros(eligible.size, dtype=np.bool_)
     chosen[some] = True
-    a, b = linked_pairs(inputs.structure, row, chosen)
-    issuer = inputs.ground.market.issuer
-    return a[issuer[a] != issuer[b]], b[issuer[a] != issuer[b]]
+    return linked_pairs(inputs.structure, row, chosen)
