@@ -108,7 +108,7 @@ def test_random_pairs_are_no_links_and_peers_confirm_on_request() -> None:
     peers, why = spillover(inputs(), bare, numbers, horizons=(2,), sessions=SESSIONS, peer_confirms=True)
     assert usual.filter(relation="all").equals(peers.filter(relation="all"), null_equal=True)
     assert not usual.filter(relation="confirmed").equals(peers.filter(relation="confirmed"), null_equal=True)
-    assert [each.split(",")[0] for each in why] == ["dark"]  # nothing is dark where every pair is confirmed
+    assert [each.split(":")[0] for each in why] == ["dark"]  # nothing is dark where every pair is confirmed
     assert peers.filter(relation="confirmed").drop("relation").equals(peers.filter(relation="all").drop("relation"), null_equal=True)
 
 
@@ -138,8 +138,12 @@ def test_what_has_too_few_names_is_named() -> None:
     table, why = spillover(inputs(), none, np.arange(3), horizons=(2, 3), sessions=SESSIONS)
     assert table.height == 0
     assert table.columns == ["relation", "horizon", "mean_ic", "t", "p", "icir", "dates"]
-    assert len(why) == 6
-    assert why[0].startswith("confirmed, 2 sessions: ")
+    assert why == [f"{relation}: these vintages have no such pair" for relation in ("confirmed", "dark", "all")]
+    few = np.zeros_like(made.news)
+    few[made.starts[:3]] = True  # one pair a vintage
+    table, why = spillover(inputs(), replace(made, news=few), np.arange(3), horizons=(2, 3), sessions=SESSIONS)
+    assert table.height == 0
+    assert [each.split(":")[0] for each in why if each.startswith("all")] == ["all, 2 sessions", "all, 3 sessions"]
 
 
 def test_a_longer_past_is_another_score() -> None:
